@@ -1,0 +1,58 @@
+# Everything a user or CI runs. `make run` and `make test` set up all they need in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+BUILT := .venv/.built
+RUST := Cargo.toml Cargo.lock rust/Cargo.toml rust/build.rs $(shell find rust/src -name '*.rs')
+
+.PHONY: run test test-python test-rust check fast format bench bench-http fuzz wheel clean
+
+run: $(BUILT) ## Build, and serve on 127.0.0.1:4000 with the store in ./data
+	$(BIN)/fastpaca serve
+
+test: test-rust test-python ## Every test
+
+test-python: $(BUILT)
+	$(BIN)/python -m pytest
+
+test-rust:
+	cargo test --workspace --quiet
+
+check: $(BUILT) ## Formatters, linters, types, stubs and the fast tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --quiet --features python -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python tools/make_sync.py --check
+	$(BIN)/mypy
+	$(BIN)/stubtest fastpaca._core --allowlist tests/stubtest_allowlist.txt
+	$(BIN)/python -m pytest -m "not slow" -q
+
+fast: $(BUILT) ## The fast tests alone
+	$(BIN)/python -m pytest -m "not slow" -q
+
+format: $(STAMP)
+	cargo fmt --all
+	$(BIN)/python tools/make_sync.py
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+wheel: $(STAMP) ## A wheel in dist/
+	$(BIN)/maturin build --release --out dist
+
+clean:
+	rm -rf .venv target dist
+
+# Tools and dependencies. Reinstalled when they change.
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group test --group lint
+	touch $(STAMP)
+
+# The package itself, editable, with the optimised core. Rebuilt when the Rust sources change.
+$(BUILT): $(STAMP) $(RUST)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[server]"
+	touch $(BUILT)

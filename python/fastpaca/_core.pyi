@@ -1,0 +1,200 @@
+"""The Rust core: request bytes in, record bytes and response bytes out. No I/O, no clock.
+
+Every operation that lacks stored bytes raises `Need`; fetch what it names into a `Fetched` and call again.
+"""
+
+from typing import final
+
+__version__: str
+INVALID_CODES: tuple[str, ...]
+"""Codes that a malformed request can have."""
+STRATEGIES: tuple[str, ...]
+"""Names of the policies."""
+ENCODINGS: tuple[str, ...]
+"""Names of the encodings that are counted with."""
+TOKEN_BUDGET_MAX: int
+PAGE_MESSAGES_MAX: int
+PAGE_MESSAGES_DEFAULT: int
+BATCH_MESSAGES_MAX: int
+CONTEXT_ID_BYTES_MAX: int
+KEY_BYTES_MAX: int
+
+class CoreError(Exception):
+    """A refused request or damaged data. `args` are the stable code, the text, and the data by name."""
+
+    args: tuple[str, str, dict[str, int | str | None]]
+
+class Need(Exception):
+    """Bytes are lacking. `args` are the keys, as (family, key), and a scan of records or None.
+
+    A scan is (start key, stop key, after, up to): the records with keys in [start, stop) belong into
+    `Fetched.insert_range(after, up to, records)`.
+    """
+
+    args: tuple[list[tuple[int, bytes]], tuple[bytes, bytes, int, int] | None]
+
+@final
+class Counting:
+    """How tokens are counted: an encoder, and a factor for models without a public tokenizer."""
+
+    def __new__(cls, *, model: str | None = None, tokenizer: str | None = None) -> Counting:
+        """The counting of a model, which a tokenizer overrides. Raises `CoreError` for an unknown tokenizer."""
+
+    @property
+    def encoding(self) -> str:
+        """Name of the encoder."""
+
+    @property
+    def factor_permille(self) -> int:
+        """What the model counts for each thousand tokens of the encoder."""
+
+    def count(self, text: str) -> int:
+        """Tokens of a text. Releases the interpreter for long texts."""
+
+@final
+class Request:
+    """A write request that is valid by itself, with its messages classified and counted."""
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key, from the body or beside it."""
+
+def parse(route: str, body: bytes, *, key: str | None = None, counting: Counting | None = None) -> Request:
+    """Parses the body of a write.
+
+    `route` is one of configure, append, compact, rewind, metadata, tombstone. `key` is the idempotency key given beside
+    the body. Messages are counted by `counting`, the context's own. Releases the interpreter for large bodies. Raises
+    `CoreError` that names the field at fault.
+    """
+
+def idempotency_key(id: str, key: str) -> tuple[int, bytes]:
+    """Family and key under which an idempotency key is stored."""
+
+def snapshot_key(id: str) -> tuple[int, bytes]:
+    """Family and key of a context's snapshot."""
+
+def record_key(id: str, first_version: int) -> tuple[int, bytes]:
+    """Family and key of the record that begins at a version."""
+
+def chunk_key(id: str, number: int) -> tuple[int, bytes]:
+    """Family and key of an index chunk."""
+
+@final
+class Fetched:
+    """Stored bytes that an operation asked for."""
+
+    def __new__(cls) -> Fetched: ...
+    def insert(self, family_number: int, key: bytes, value: bytes | None) -> None:
+        """Adds a value; None says that there is none."""
+
+    def insert_range(self, after: int, up_to: int, records: list[bytes]) -> None:
+        """Adds the records of a scan."""
+
+@final
+class Commit:
+    """A planned record: make `puts` durable, all or nothing, in the order of planning; then call `Context.apply`."""
+
+    @property
+    def first_version(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def puts(self) -> list[tuple[int, bytes, bytes | None]]: ...
+    @property
+    def reply(self) -> bytes: ...
+    @property
+    def created(self) -> bool: ...
+
+@final
+class Done:
+    """Nothing to commit: `reply` holds once `version` is visible."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def reply(self) -> bytes: ...
+    @property
+    def replayed(self) -> bool:
+        """The request was made before, under the same idempotency key."""
+
+@final
+class Context:
+    """A loaded context: its visible state, and the planned one while records are in flight. Thread-safe.
+
+    Whoever calls `plan` must hand the commits to the log in the order of planning.
+    """
+
+    @staticmethod
+    def load(id: str, fetched: Fetched) -> Context:
+        """Loads a context, or one that does not exist yet. Raises `Need`, or `CoreError` for damaged data."""
+
+    @property
+    def version(self) -> int | None:
+        """The visible version; None for a context that does not exist."""
+
+    @property
+    def in_flight(self) -> int:
+        """Records that are planned and not yet visible."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes held in memory, roughly."""
+
+    @property
+    def counting(self) -> Counting:
+        """How messages of the next write are to be counted."""
+
+    @property
+    def tombstoned(self) -> bool: ...
+    def plan(self, request: Request, now_ms: int, incarnation: bytes, fetched: Fetched) -> Commit | Done:
+        """Plans a write on top of the records in flight.
+
+        `incarnation` are 16 random bytes, used where the write creates the context. Raises `CoreError` for a refusal
+        (code `stale`: parse again with the context's `counting`), and `Need`.
+        """
+
+    def apply(self, first_version: int) -> bool:
+        """Makes the oldest record in flight visible: it is durable. Gives True when a snapshot is due."""
+
+    def fail(self) -> None:
+        """Discards everything planned: a commit failed."""
+
+    def snapshot(self) -> list[tuple[int, bytes, bytes | None]]:
+        """Puts of a snapshot and of index chunks that are not stored yet. They may get lost."""
+
+    def describe(self) -> bytes:
+        """The context as JSON."""
+
+    def window(
+        self, fetched: Fetched, *, budget_tokens: int | None = None, fit: str = "steps", close: bool = False
+    ) -> bytes:
+        """The window as JSON. `fit` is "steps" or "largest"."""
+
+    def window_tag(self, *, budget_tokens: int | None = None, fit: str = "steps", close: bool = False) -> str:
+        """An entity tag of the window: equal tags, equal bytes."""
+
+    def replay(
+        self,
+        fetched: Fetched,
+        *,
+        from_seq: int | None = None,
+        to_seq: int | None = None,
+        cursor: int | None = None,
+        limit: int,
+        all: bool = False,
+    ) -> bytes:
+        """A page of the log as JSON. Negative numbers count from the end; `all` includes what left by a rewind."""
+
+    def tail(self, fetched: Fetched, *, offset: int = 0, limit: int) -> bytes:
+        """A page from the newest message backwards, in log order, as JSON."""
+
+@final
+class Verifier:
+    """Checks a context from its first record on."""
+
+    def __new__(cls, id: str, snapshot: bytes | None = None) -> Verifier: ...
+    def push(self, record: bytes) -> None:
+        """Checks and folds the next record. Raises `CoreError`."""
+
+    def finish(self, chunks: list[tuple[int, bytes]]) -> tuple[int, int]:
+        """Checks stored index chunks; gives version and number of messages."""

@@ -1,0 +1,218 @@
+"""Every exception that Fastpaca raises on purpose.
+
+    FastpacaError
+    ├── ClosedError               used after close
+    │   └── ForkedError           used in a forked child of the process that opened it
+    ├── StoreError                the data directory can't be opened or read
+    │   ├── StoreLockedError      another process, or this one, has it open
+    │   ├── StoreFormatError      written by a newer Fastpaca
+    │   └── StoreCorruptError     bytes on disk are not what was written
+    ├── UnavailableError          the write was not taken; nothing of it exists
+    │   ├── PoisonedError         an earlier write or sync failed; this store takes no more until it is opened again
+    │   └── OutcomeUnknownError   this write or its sync failed: it is there after a restart whole or not at all
+    ├── InvalidError              the request is malformed; `field` is a path into it
+    ├── NotFoundError             there is no such context
+    ├── ConflictError             the context is not in the state that the request needs
+    │   ├── TombstonedError       it was deleted and takes no more writes
+    │   ├── VersionConflictError  `if_version` is not its version
+    │   ├── NotNewestError        `replace` names another message than the newest
+    │   └── CompactionConflictError   another compaction came after `up_to_version`
+    ├── UnprocessableError        well formed, but can't be done
+    │   ├── BudgetTooSmallError   no valid window fits; `needed_tokens` would do
+    │   ├── EmptyReplacementError a replacement without content, and no `force`
+    │   └── KeyReusedError        the idempotency key was used for other content
+    ├── NotYetError               the version asked for is not here yet
+    └── DataError                 a context's stored data is damaged, erased, or of a newer release
+
+`code` is stable and goes over the wire; the HTTP status of each lives in the HTTP layer. Errors of drivers are wrapped
+once and chained, so `__cause__` holds what RocksDB or the operating system said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from fastpaca._core import INVALID_CODES
+
+
+class FastpacaError(Exception):
+    """Base of all of them. `code` names the kind; the message is for people; `details` holds data by name."""
+
+    code: str = "internal"
+
+    def __init__(self, message: str, *, code: str | None = None, details: Details | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        self.details: Details = dict(details or {})
+
+    def __getattr__(self, name: str) -> int | str | None:
+        """Data by name: `error.field`, `error.needed_tokens`."""
+        details = self.__dict__.get("details", {})
+        if name in details:
+            return cast("int | str | None", details[name])
+        raise AttributeError(name)
+
+
+class ClosedError(FastpacaError):
+    """Used after `close`."""
+
+    code = "closed"
+
+
+class ForkedError(ClosedError):
+    """Used in a child of the process that opened it. Open the store after the fork."""
+
+    code = "forked"
+
+
+class StoreError(FastpacaError):
+    """The data directory can't be opened or read."""
+
+    code = "store"
+
+
+class StoreLockedError(StoreError):
+    """The data directory has an owner already; the message names it."""
+
+    code = "store_locked"
+
+
+class StoreFormatError(StoreError):
+    """The data directory was written by a newer Fastpaca."""
+
+    code = "store_format"
+
+
+class StoreCorruptError(StoreError):
+    """Bytes on disk are not what was written."""
+
+    code = "store_corrupt"
+
+
+class UnavailableError(FastpacaError):
+    """The write was not taken. Nothing of it exists, now or after a restart; trying again is safe."""
+
+    code = "unavailable"
+
+
+class PoisonedError(UnavailableError):
+    """An earlier write or sync failed, so no more writes are taken until the store is opened again. Reads go on."""
+
+    code = "poisoned"
+
+
+class OutcomeUnknownError(UnavailableError):
+    """The write or its sync failed: after a restart it is there whole or not at all. The same key settles it."""
+
+    code = "outcome_unknown"
+
+
+class InvalidError(FastpacaError, ValueError):
+    """The request is malformed. `field` is a path into it, empty for the whole of it."""
+
+    code = "invalid_field"
+
+
+class NotFoundError(FastpacaError, LookupError):
+    """There is no such context."""
+
+    code = "unknown_context"
+
+
+class ConflictError(FastpacaError):
+    """The context is not in the state that the request needs."""
+
+    code = "conflict"
+
+
+class TombstonedError(ConflictError):
+    """The context was deleted and takes no more writes."""
+
+    code = "tombstoned"
+
+
+class VersionConflictError(ConflictError):
+    """`if_version` is not the context's version: `expected` and `actual`."""
+
+    code = "version_conflict"
+
+
+class NotNewestError(ConflictError):
+    """`replace` names another message than the newest, whose id is `newest_id`."""
+
+    code = "not_newest"
+
+
+class CompactionConflictError(ConflictError):
+    """Another caller's compaction or revert, at `version`, came after `up_to_version`."""
+
+    code = "compaction_conflict"
+
+
+class UnprocessableError(FastpacaError):
+    """The request is well formed, but can't be done."""
+
+    code = "unprocessable"
+
+
+class BudgetTooSmallError(UnprocessableError):
+    """No valid window fits: `needed_tokens` would do."""
+
+    code = "budget_too_small"
+
+
+class EmptyReplacementError(UnprocessableError):
+    """A replacement without content, and no `force`."""
+
+    code = "empty_replacement"
+
+
+class KeyReusedError(UnprocessableError):
+    """The idempotency key was used for a request with other content."""
+
+    code = "idempotency_key_reused"
+
+
+class NotYetError(FastpacaError):
+    """The version asked for is not here yet: `wanted` and `actual`."""
+
+    code = "version_not_reached"
+
+
+class DataError(FastpacaError):
+    """A context's stored data is damaged, erased, or was written by a newer release. Other contexts go on."""
+
+    code = "corrupt"
+
+
+Details = Mapping[str, int | str | None]
+
+BY_CODE: Final[Mapping[str, type[FastpacaError]]] = {
+    **{
+        kind.code: kind
+        for kind in (
+            NotFoundError,
+            TombstonedError,
+            VersionConflictError,
+            NotNewestError,
+            CompactionConflictError,
+            BudgetTooSmallError,
+            EmptyReplacementError,
+            KeyReusedError,
+            NotYetError,
+            UnavailableError,
+            PoisonedError,
+            OutcomeUnknownError,
+        )
+    },
+    **dict.fromkeys(("corrupt", "unknown_entry", "unknown_format", "erased"), DataError),
+    **dict.fromkeys(INVALID_CODES, InvalidError),
+}
+"""The exception of each code of the core."""
+
+
+def from_code(code: str, message: str, details: Details) -> FastpacaError:
+    """The exception that stands for a code, with its data."""
+    return BY_CODE.get(code, FastpacaError)(message, code=code, details=details)

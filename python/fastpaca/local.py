@@ -1,0 +1,133 @@
+"""The contexts of a data directory of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastpaca.engine import CACHE_BYTES, Engine, Reply, at_version
+from fastpaca.log.rocks import RocksLog
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from fastpaca import _core
+    from fastpaca.types import Fit
+
+
+class LocalTransport:
+    """Reaches an engine of this process, blocking."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def write(self, context_id: str, route: str, body: bytes, *, key: str | None) -> Reply:
+        """Runs a write; see `Engine.write`."""
+        return self.engine.write(context_id, route, body, key=key)
+
+    def describe(self, context_id: str) -> bytes:
+        """The context's JSON."""
+        return self.engine.read(context_id, _describe)
+
+    def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
+        """The window's JSON."""
+        return self.engine.read(context_id, _window(budget, fit, close, min_version))
+
+    def replay(
+        self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
+    ) -> bytes:
+        """A page of the log as JSON."""
+        return self.engine.read(
+            context_id,
+            lambda context, fetched: context.replay(
+                fetched, from_seq=from_seq, to_seq=to_seq, cursor=cursor, limit=limit, all=all
+            ),
+        )
+
+    def tail(self, context_id: str, *, offset: int, limit: int) -> bytes:
+        """A page from the newest message backwards as JSON."""
+        return self.engine.read(context_id, lambda context, fetched: context.tail(fetched, offset=offset, limit=limit))
+
+    def contexts(
+        self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
+    ) -> tuple[list[bytes], str | None]:
+        """A page of contexts as JSON, and the next cursor."""
+        return self.engine.contexts(prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=limit)
+
+    def close(self) -> None:
+        """Writes what is under way and releases the store."""
+        self.engine.close()
+
+
+class AsyncLocalTransport:
+    """Reaches an engine of this process from an event loop. What has to read the disk runs on a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._blocking = LocalTransport(engine)
+        self.engine = engine
+
+    async def write(self, context_id: str, route: str, body: bytes, *, key: str | None) -> Reply:
+        """Runs a write; see `Engine.awrite`."""
+        return await self.engine.awrite(context_id, route, body, key=key)
+
+    async def describe(self, context_id: str) -> bytes:
+        """The context's JSON."""
+        return await self.engine.aread(context_id, _describe)
+
+    async def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
+        """The window's JSON."""
+        return await self.engine.aread(context_id, _window(budget, fit, close, min_version))
+
+    async def replay(
+        self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
+    ) -> bytes:
+        """A page of the log as JSON."""
+        return await asyncio.to_thread(
+            self._blocking.replay,
+            context_id,
+            from_seq=from_seq,
+            to_seq=to_seq,
+            cursor=cursor,
+            limit=limit,
+            all=all,
+        )
+
+    async def tail(self, context_id: str, *, offset: int, limit: int) -> bytes:
+        """A page from the newest message backwards as JSON."""
+        return await asyncio.to_thread(self._blocking.tail, context_id, offset=offset, limit=limit)
+
+    async def contexts(
+        self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
+    ) -> tuple[list[bytes], str | None]:
+        """A page of contexts as JSON, and the next cursor."""
+        return await asyncio.to_thread(
+            self._blocking.contexts, prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=limit
+        )
+
+    async def close(self) -> None:
+        """Writes what is under way and releases the store."""
+        await asyncio.to_thread(self.engine.close)
+
+
+def _describe(context: _core.Context, _fetched: _core.Fetched) -> bytes:
+    return context.describe()
+
+
+def _window(
+    budget: int | None, fit: Fit, close: bool, min_version: int
+) -> Callable[[_core.Context, _core.Fetched], bytes]:
+    def select(context: _core.Context, fetched: _core.Fetched) -> bytes:
+        at_version(context, min_version)
+        return context.window(fetched, budget_tokens=budget, fit=fit, close=close)
+
+    return select
+
+
+def open_engine(path: str | os.PathLike[str], *, sync: bool = True, cache_bytes: int = CACHE_BYTES) -> Engine:
+    """Opens a data directory, which is made if it is not there. One process at a time owns it.
+
+    `sync=False` gives up durability against power loss: for tests. Raises `StoreLockedError`, which names the owner,
+    `StoreCorruptError` or `StoreFormatError`.
+    """
+    return Engine(RocksLog(path, purpose="fastpaca.open", sync=sync), cache_bytes=cache_bytes)

@@ -1,0 +1,101 @@
+"""The interface of a log: it orders commits, makes them durable, and keeps what they put.
+
+Two kinds of write go in. A `Commit` is one record with all that must land beside it, atomically and durably; its `done`
+is called once. Derived writes (snapshots, index chunks) can be computed again from records: nobody waits for them.
+
+What readers may rely on: a key that a finished commit put is found; a commit that failed is never seen. A commit *in
+flight* may be seen by `get` and `scan` before its `done`: whoever has one in flight knows it, and asks for keys up to
+the version that was applied. Readers of the feed stop at `position`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+
+class Family(IntEnum):
+    """Where a key lives. Its lower-case name is the column family's."""
+
+    RECORDS = 0
+    FEED = 1
+    STATE = 2
+    INDEX = 3
+    KEYS = 4
+
+
+Put = tuple[Family, bytes, bytes | None]
+"""Family, key, value. `None` deletes the key."""
+
+Done = Callable[[BaseException | None], None]
+"""Called with None once the commit is durable, else with an `UnavailableError` that says what is known."""
+
+OnGroup = Callable[[Sequence["Commit"]], None]
+"""Called once for each group of commits that ended together, after their `done`: the place to wake an event loop."""
+
+
+@dataclass(slots=True, eq=False)
+class Commit:
+    """One record on its way into the log.
+
+    `version` is the record's last; `puts` hold the record first and whatever must land with it, but no feed entry: the
+    log adds that. `position` is set by the log before `done` reports success.
+    """
+
+    context_id: str
+    version: int
+    puts: Sequence[Put]
+    done: Done
+    position: int = 0
+
+
+class Log(Protocol):
+    """An ordered, durable log with the key families that are derived from it. Any thread may call any method."""
+
+    @property
+    def position(self) -> int:
+        """The feed position of the newest durable record; 0 when there is none."""
+        ...
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether a write or sync failed. It stays so until the store is opened again."""
+        ...
+
+    def submit(self, commit: Commit) -> None:
+        """Queues a commit and returns. Commits become durable, and are reported, in the order of submission.
+
+        Raises `ClosedError` or `PoisonedError`; then `done` is not called.
+        """
+        ...
+
+    def submit_derived(self, puts: Sequence[Put]) -> None:
+        """Queues writes that nobody waits for, behind the commits submitted before. Raises as `submit` does.
+
+        They are atomic among themselves, durable no later than the next commit, and lost without notice if that fails.
+        """
+        ...
+
+    def observe(self, on_group: OnGroup) -> None:
+        """Sets what is called after each group, on the writer's thread. Set it before the first commit."""
+        ...
+
+    def get(self, family: Family, key: bytes) -> bytes | None:
+        """The value of one key. Holds the interpreter while it reads."""
+        ...
+
+    def get_many(self, family: Family, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of many keys, in their order. Releases the interpreter while it reads."""
+        ...
+
+    def scan(
+        self, family: Family, start: bytes, stop: bytes | None, *, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most `limit` pairs with `start` <= key < `stop` (None: no end), ascending, or descending from `stop`."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is queued, then releases the store. Again: does nothing. Later use raises `ClosedError`."""
+        ...

@@ -1,0 +1,283 @@
+"""The blocking interface: `open(path)` gives an `Store`, which gives an `Context`.
+
+Made of `aio.py` by `tools/make_sync.py`; change that one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from fastpaca import types
+from fastpaca.engine import Reply
+from fastpaca.types import Appended, Compacted, ContextInfo, Fit, Message, Rewound, Window
+
+_PAGE = 200
+
+
+class Transport(Protocol):
+    """How an interface reaches the contexts: in process, or over HTTP."""
+
+    def write(self, context_id: str, route: str, body: bytes, *, key: str | None) -> Reply:
+        """Runs a write; see `Engine.write`."""
+        ...
+
+    def describe(self, context_id: str) -> bytes:
+        """The context's JSON."""
+        ...
+
+    def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
+        """The window's JSON."""
+        ...
+
+    def replay(
+        self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
+    ) -> bytes:
+        """A page of the log as JSON."""
+        ...
+
+    def tail(self, context_id: str, *, offset: int, limit: int) -> bytes:
+        """A page from the newest message backwards as JSON."""
+        ...
+
+    def contexts(
+        self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
+    ) -> tuple[list[bytes], str | None]:
+        """A page of contexts as JSON, and the next cursor."""
+        ...
+
+    def close(self) -> None:
+        """Releases what it holds."""
+        ...
+
+
+class Context:
+    """One conversation: its log, and the window of it. Cheap to make; it holds no messages."""
+
+    def __init__(self, transport: Transport, context_id: str) -> None:
+        self.id = context_id
+        self._transport = transport
+        self._pending: dict[str, object] = {}
+        self._window_version: int | None = None
+        self._version = 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id!r}>"
+
+    # Configuration. The chain is written with the next operation.
+
+    def budget(self, tokens: int) -> Self:
+        """Tokens that a window may have."""
+        self._pending["token_budget"] = tokens
+        return self
+
+    def reserve(self, tokens: int) -> Self:
+        """Tokens kept back for tools, prompts outside the log, and output."""
+        self._pending["reserve_tokens"] = tokens
+        return self
+
+    def trigger(self, ratio: float) -> Self:
+        """Share of the budget above which the context needs compaction, in (0, 1]."""
+        self._pending["trigger_ratio"] = ratio
+        return self
+
+    def policy(self, strategy: str, **config: Any) -> Self:
+        """The compaction policy, with its keys."""
+        self._pending["policy"] = {"strategy": strategy, "config": config}
+        return self
+
+    def model(self, name: str | None) -> Self:
+        """The model that the window goes to."""
+        self._pending["model"] = name
+        return self
+
+    def configure(self, **fields: object) -> ContextInfo:
+        """Creates the context, or changes the fields given: token_budget, reserve_tokens, trigger_ratio, policy, model,
+        tokenizer, metadata. What is the same already changes nothing.
+        """
+        self._pending.update(fields)
+        return ContextInfo.of((self._write_pending()).body)
+
+    def _write_pending(self) -> Reply:
+        pending, self._pending = self._pending, {}
+        try:
+            reply = self._transport.write(self.id, "configure", types.encode(pending, "body"), key=None)
+        except BaseException:
+            self._pending = pending
+            raise
+        self._version = max(self._version, reply.version)
+        return reply
+
+    def _write(self, route: str, key: str | None, **fields: object) -> Reply:
+        if self._pending:
+            self._write_pending()
+        reply = self._transport.write(self.id, route, types.envelope(**fields), key=key)
+        self._version = max(self._version, reply.version)
+        return reply
+
+    # Operations
+
+    def append(
+        self,
+        messages: Message | Iterable[Message],
+        *,
+        replace: bool = False,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Appended:
+        """Appends a message or a batch, all or none, and waits until it is durable.
+
+        `replace` supersedes the newest message, whose `id` the new one has. `if_version` is the version expected.
+        The same `idempotency_key` again gives the first reply. Raises a `FastpacaError`.
+        """
+        fields = types.one_or_many(messages)
+        reply = self._write("append", idempotency_key, replace=replace or None, if_version=if_version, **fields)
+        return Appended(**json.loads(reply.body), replayed=reply.replayed)
+
+    def window(self, *, budget: int | None = None, fit: Fit = "steps", close: bool = False) -> Window:
+        """The messages to send to the model. `budget` overrides the context's for this call; `close` answers calls that
+        still wait with a repair. Raises `BudgetTooSmallError` when no valid window fits.
+        """
+        if self._pending:
+            self._write_pending()
+        raw = self._transport.window(self.id, budget=budget, fit=fit, close=close, min_version=self._version)
+        window = Window(raw)
+        self._window_version = window.version
+        return window
+
+    def messages(
+        self, *, from_seq: int | None = None, to_seq: int | None = None, all: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Every message, oldest first, fetched in pages as they are asked for. Negative numbers count from the end;
+        `all` includes what left by a rewind.
+        """
+        cursor: int | None = None
+        while True:
+            page = json.loads(
+                self._transport.replay(self.id, from_seq=from_seq, to_seq=to_seq, cursor=cursor, limit=_PAGE, all=all)
+            )
+            for message in page["messages"]:
+                yield message
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def tail(self, limit: int = 50, *, offset: int = 0) -> list[dict[str, Any]]:
+        """The newest messages in log order, less the `offset` newest of all."""
+        page = json.loads(self._transport.tail(self.id, offset=offset, limit=limit))
+        messages: list[dict[str, Any]] = page["messages"]
+        return messages
+
+    def compact(
+        self,
+        replacement: Message | Sequence[Message],
+        *,
+        from_seq: int | None = None,
+        to_seq: int | None = None,
+        up_to_version: int | None = None,
+        if_version: int | None = None,
+        force: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Compacted:
+        """Puts a replacement in the place of messages `from_seq` to `to_seq`, or of all that was read.
+
+        Items are messages, or `{"seq": n}` and `{"from_seq": a, "to_seq": b}` for messages that stay. Without a range, it
+        covers the messages of the window that was fetched last through this object (or `up_to_version`), so a message
+        that came meanwhile is never lost. The log keeps everything.
+        """
+        if from_seq is None and if_version is None and up_to_version is None:
+            up_to_version = self._window_version
+        reply = self._write(
+            "compact",
+            idempotency_key,
+            replacement=types.replacement_items(replacement),
+            from_seq=from_seq,
+            to_seq=to_seq,
+            up_to_version=up_to_version,
+            if_version=if_version,
+            force=force or None,
+        )
+        return Compacted(**json.loads(reply.body), replayed=reply.replayed)
+
+    def rewind(self, to_seq: int, *, if_version: int | None = None, idempotency_key: str | None = None) -> Rewound:
+        """Goes back: messages after `to_seq` leave the window and the default replay; 0 leaves none."""
+        reply = self._write("rewind", idempotency_key, to_seq=to_seq, if_version=if_version)
+        return Rewound(**json.loads(reply.body), replayed=reply.replayed)
+
+    def metadata(self, changes: Mapping[str, Any] | None = None, **fields: object) -> dict[str, Any]:
+        """The metadata; with arguments, merges them into it first (None removes a key)."""
+        merged = {**(changes or {}), **fields}
+        if not merged:
+            return (self.info()).metadata
+        return ContextInfo.of((self._write("metadata", None, metadata=merged)).body).metadata
+
+    def info(self) -> ContextInfo:
+        """The context as it stands. Raises `NotFoundError` for one that does not exist."""
+        if self._pending:
+            self._write_pending()
+        return ContextInfo.of(self._transport.describe(self.id))
+
+    def delete(self, *, if_version: int | None = None, idempotency_key: str | None = None) -> None:
+        """Tombstones the context: it takes no more writes, reads go on."""
+        self._write("tombstone", idempotency_key, if_version=if_version)
+
+
+class Store:
+    """The contexts of one data directory, or of one server."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def context(
+        self,
+        context_id: str,
+        *,
+        budget: int | None = None,
+        trigger: float | None = None,
+        policy: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        tokenizer: str | None = None,
+        reserve: int | None = None,
+    ) -> Context:
+        """A context. With options it is created, or brought to them; without, no write is made.
+
+        `policy` is `{"strategy": ..., "config": {...}}`. Raises `InvalidError` that names what is wrong.
+        """
+        options = {
+            "token_budget": budget,
+            "trigger_ratio": trigger,
+            "policy": policy,
+            "metadata": metadata,
+            "model": model,
+            "tokenizer": tokenizer,
+            "reserve_tokens": reserve,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        context = Context(self._transport, context_id)
+        if given:
+            context.configure(**given)
+        return context
+
+    def contexts(self, *, prefix: str = "", needs_compaction: bool | None = None) -> Iterator[ContextInfo]:
+        """Every live context in the order of ids, fetched in pages; `needs_compaction` keeps those that do, or don't."""
+        cursor: str | None = None
+        while True:
+            page, cursor = self._transport.contexts(
+                prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=_PAGE
+            )
+            for described in page:
+                yield ContextInfo.of(described)
+            if cursor is None:
+                return
+
+    def close(self) -> None:
+        """Writes what is under way and releases the store. Again: does nothing. Later use raises `ClosedError`."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()

@@ -1,0 +1,183 @@
+"""What the Python interface takes and gives back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from fastpaca.errors import InvalidError
+
+Message = Mapping[str, Any]
+"""A message as its provider shapes it, or as `{"role": ..., "parts": [...]}`."""
+
+Fit = Literal["steps", "largest"]
+"""How a window that doesn't fit is cut: in steps that keep provider caches warm, or as late as possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append comes to. `token_estimate` is the sum over the batch, `used_tokens` counts all that is kept."""
+
+    seq: int
+    first_seq: int
+    version: int
+    token_estimate: int
+    used_tokens: int
+    needs_compaction: bool
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a compaction comes to, in kept tokens."""
+
+    version: int
+    tokens_before: int
+    tokens_after: int
+    used_tokens: int
+    needs_compaction: bool
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """What a rewind comes to. `to_seq` is the last message that stays."""
+
+    version: int
+    to_seq: int
+    used_tokens: int
+    needs_compaction: bool
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContextInfo:
+    """A context as it stands."""
+
+    id: str
+    token_budget: int
+    reserve_tokens: int
+    trigger_ratio: float
+    policy: dict[str, Any]
+    model: str | None
+    tokenizer: str | None
+    metadata: dict[str, Any]
+    status: str
+    version: int
+    last_seq: int
+    used_tokens: int
+    needs_compaction: bool
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def of(cls, body: bytes) -> ContextInfo:
+        """Reads a context's JSON."""
+        return cls(**json.loads(body))
+
+
+class Window:
+    """The window: what to send to the model. `raw` is the reply as it came, decoded when first asked for."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = json.loads(self.raw)
+        return fields
+
+    @property
+    def version(self) -> int:
+        """The context's version that this is the window of."""
+        return int(self._fields["version"])
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages, with `seq`, `token_count` and `inserted_at`."""
+        messages: list[dict[str, Any]] = self._fields["messages"]
+        return messages
+
+    @property
+    def used_tokens(self) -> int:
+        """Tokens of this window."""
+        return int(self._fields["used_tokens"])
+
+    @property
+    def needs_compaction(self) -> bool:
+        """Whether what is kept is over the context's trigger."""
+        return bool(self._fields["needs_compaction"])
+
+    @property
+    def truncated(self) -> bool:
+        """Whether messages that are kept are not shown for want of budget."""
+        return bool(self._fields["truncated"])
+
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        """Runs of the log, in order: `{type: live | summary | dropped, from_seq, to_seq}`."""
+        segments: list[dict[str, Any]] = self._fields["segments"]
+        return segments
+
+    @property
+    def prefix(self) -> str:
+        """Equal tokens mean that one window is a prefix of the other."""
+        return str(self._fields["prefix"])
+
+    @property
+    def ends_with(self) -> str | None:
+        """Role of the last message."""
+        role: str | None = self._fields["ends_with"]
+        return role
+
+    @property
+    def open_calls(self) -> list[str]:
+        """Ids of the tool calls at the end that wait for results."""
+        calls: list[str] = self._fields["open_calls"]
+        return calls
+
+    @property
+    def suggested_range(self) -> tuple[int, int] | None:
+        """First and last message worth summarising, when the context needs compaction."""
+        suggested = self._fields.get("suggested_range")
+        return None if suggested is None else (suggested["from_seq"], suggested["to_seq"])
+
+    def __repr__(self) -> str:
+        return f"<Window version={self.version} messages={len(self.messages)} used_tokens={self.used_tokens}>"
+
+
+def encode(value: object, field: str = "") -> bytes:
+    """The JSON text of a value. Raises `InvalidError` for what JSON or UTF-8 can't hold."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        message = "holds a lone surrogate, which is no valid Unicode"
+        raise InvalidError(f"{field}: {message}", code="invalid_utf8", details={"field": field}) from None
+    except RecursionError:
+        message = "is nested too deep or holds itself"
+        raise InvalidError(f"{field}: {message}", code="nesting_too_deep", details={"field": field}) from None
+    except (TypeError, ValueError) as error:
+        raise InvalidError(f"{field}: {error}", details={"field": field}) from None
+
+
+def envelope(**fields: object) -> bytes:
+    """A request body of the fields that are given, those not None."""
+    return encode({name: value for name, value in fields.items() if value is not None}, "body")
+
+
+def one_or_many(messages: Message | Iterable[Message]) -> dict[str, object]:
+    """The field that an append sends: `message` for one, `messages` for several."""
+    if isinstance(messages, Mapping):
+        return {"message": messages}
+    if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
+        found = type(messages).__name__
+        raise InvalidError(f"message: a message is a mapping such as a dict, not {found}", details={"field": "message"})
+    return {"messages": list(messages)}
+
+
+def replacement_items(replacement: Message | Sequence[Message]) -> object:
+    """A replacement as it is sent."""
+    return replacement if isinstance(replacement, Mapping) else list(replacement)

@@ -1,0 +1,570 @@
+//! A loaded context: the visible state, the planned state while records are in flight, and what is kept at hand for reads.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::entry::{Bytes16, Entry};
+use crate::error::{Error, Family, Need, Result};
+use crate::fetched::{Fetched, Records};
+use crate::keys;
+use crate::limits::{CHUNK_ROWS, KEYS_NEWER, KEY_AGE_MS, RECENT_BYTES_MAX, RENDERED_WINDOWS_MAX, SNAPSHOT_RECORDS};
+use crate::plan::{self, Draft};
+use crate::record::{KeyHeader, Record, StoredRecord};
+use crate::render::{self, Json};
+use crate::request::{Action, Request};
+use crate::state::{self, State};
+use crate::tokens::Counting;
+use crate::window::{page, Rendered, Window, WindowRequest};
+
+/// A value to write; nothing deletes the key.
+pub type Put = (Family, Vec<u8>, Option<Vec<u8>>);
+
+/// What planning a request comes to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A record to commit.
+    Commit(Commit),
+    /// Nothing to commit: the reply holds once `version` is visible.
+    Done {
+        /// The reply.
+        reply: Vec<u8>,
+        /// The version that it tells of.
+        version: u64,
+        /// The request was made before, under the same key.
+        replayed: bool,
+    },
+}
+
+/// A planned record.
+#[derive(Debug)]
+pub struct Commit {
+    /// Version of its first entry.
+    pub first_version: u64,
+    /// Version of its last entry.
+    pub version: u64,
+    /// What is written, the record first, all or nothing.
+    pub puts: Vec<Put>,
+    /// The reply once it is visible.
+    pub reply: Vec<u8>,
+    /// The context was created by it.
+    pub created: bool,
+}
+
+/// What is stored for an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KeyEntry {
+    first_version: u64,
+    ordinal: u64,
+    time_ms: i64,
+    hash: Bytes16,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    record: Record,
+    bytes: Arc<[u8]>,
+    chain: Bytes16,
+}
+
+/// A context, loaded.
+#[derive(Debug)]
+pub struct Context {
+    id: String,
+    applied: Option<State>,
+    planned: Option<State>,
+    in_flight: VecDeque<InFlight>,
+    recent: HashMap<u64, Arc<[u8]>>,
+    recent_order: VecDeque<u64>,
+    recent_bytes: usize,
+    rendered: Vec<Rendered>,
+    uses: u64,
+    records_since_snapshot: u64,
+    chunks_stored: u64,
+}
+
+impl Context {
+    /// Loads a context: its snapshot and the records after it. One that was never created is loaded as well.
+    ///
+    /// # Errors
+    /// [`Error::Need`], [`Error::Corrupt`], [`Error::UnknownEntry`], [`Error::UnknownFormat`].
+    pub fn load(id: &str, fetched: &Fetched) -> Result<Self> {
+        let snapshot = fetched.get(Family::State, keys::snapshot(id))?;
+        let snapshot = snapshot.map(|bytes| state::decode(id, bytes)).transpose()?;
+        let after = snapshot.as_ref().map_or(0, |state| state.version + 1);
+        let records = match fetched.range((after, u64::MAX)) {
+            Some(records) => records,
+            None => return Err(Error::Need(Box::new(Need { keys: Vec::new(), records: Some((after, u64::MAX)) }))),
+        };
+        let mut context = Self::empty(id);
+        context.chunks_stored = snapshot.as_ref().map_or(0, |state| state.index.chunk_count());
+        context.applied = snapshot;
+        for bytes in records {
+            context.replay(bytes)?;
+        }
+        Ok(context)
+    }
+
+    fn empty(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            applied: None,
+            planned: None,
+            in_flight: VecDeque::new(),
+            recent: HashMap::new(),
+            recent_order: VecDeque::new(),
+            recent_bytes: 0,
+            rendered: Vec::new(),
+            uses: 0,
+            records_since_snapshot: 0,
+            chunks_stored: 0,
+        }
+    }
+
+    /// Folds a stored record into the visible state, as a load and as another node does.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where it does not continue the state.
+    pub fn replay(&mut self, bytes: &Arc<[u8]>) -> Result<()> {
+        let stored = StoredRecord::parse(bytes)?;
+        let record = stored.decode()?;
+        match &mut self.applied {
+            Some(state) => {
+                stored.verify_chain(state.chain)?;
+                state.fold_record(&record, stored.chain)?;
+            }
+            None => {
+                let state = State::begin(&self.id, &record, stored.chain)?;
+                stored.verify_chain(state.incarnation)?;
+                self.applied = Some(state);
+            }
+        }
+        self.records_since_snapshot += 1;
+        Ok(())
+    }
+
+    /// The visible state.
+    ///
+    /// # Errors
+    /// [`Error::UnknownContext`].
+    pub fn state(&self) -> Result<&State> {
+        self.applied.as_ref().ok_or(Error::UnknownContext)
+    }
+
+    /// The visible version, nothing where the context does not exist.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.applied.as_ref().map(|state| state.version)
+    }
+
+    /// Records that are planned and not yet visible.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    fn head(&self) -> Option<&State> {
+        self.planned.as_ref().or(self.applied.as_ref())
+    }
+
+    /// How messages are counted for the next write.
+    #[must_use]
+    pub fn counting(&self) -> Counting {
+        self.head().map_or_else(Counting::default, |state| Counting::of(&state.config))
+    }
+
+    /// Takes in the index chunks that were fetched.
+    fn absorb(&mut self, fetched: &Fetched) -> Result<()> {
+        for (number, bytes) in fetched.chunks() {
+            for state in [&mut self.applied, &mut self.planned].into_iter().flatten() {
+                state.index.load(number, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the chunks that an index lacks by their whole keys.
+    fn with_keys<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| match error {
+            Error::Need(mut need) => {
+                for (family, key) in &mut need.keys {
+                    if let (Family::Index, Some(number)) =
+                        (*family, key.as_slice().try_into().ok().map(u64::from_be_bytes))
+                    {
+                        *key = keys::chunk(&self.id, number);
+                    }
+                }
+                Error::Need(need)
+            }
+            other => other,
+        })
+    }
+
+    /// Plans a write on the planned state. `incarnation` is used where the request creates the context.
+    ///
+    /// # Errors
+    /// Whatever the request is refused for; [`Error::Need`] for bytes that lack; [`Error::Stale`] where its messages were
+    /// counted by other rules than the context's.
+    pub fn plan(&mut self, request: &Request, now_ms: i64, incarnation: Bytes16, fetched: &Fetched) -> Result<Outcome> {
+        self.absorb(fetched)?;
+        let outcome = self.plan_request(request, now_ms, incarnation, fetched);
+        if outcome.is_err() {
+            // Entries may have been folded before it failed.
+            self.planned = None;
+            self.replan()?;
+        }
+        self.with_keys(outcome)
+    }
+
+    /// Builds the planned state again from the visible one and the records in flight.
+    fn replan(&mut self) -> Result<()> {
+        if self.in_flight.is_empty() {
+            return Ok(());
+        }
+        let mut planned = self.applied.clone();
+        for flight in &self.in_flight {
+            match &mut planned {
+                Some(state) => state.fold_record(&flight.record, flight.chain)?,
+                None => planned = Some(State::begin(&self.id, &flight.record, flight.chain)?),
+            }
+        }
+        self.planned = planned;
+        Ok(())
+    }
+
+    fn plan_request(
+        &mut self,
+        request: &Request,
+        now_ms: i64,
+        incarnation: Bytes16,
+        fetched: &Fetched,
+    ) -> Result<Outcome> {
+        if let Some(done) = self.replayed(request, now_ms, fetched)? {
+            return Ok(done);
+        }
+        let Some(head) = self.head() else {
+            return match &request.action {
+                Action::Configure(configure) if request.if_version.is_none() => {
+                    self.create(plan::create(configure, incarnation), request, now_ms)
+                }
+                _ => Err(Error::UnknownContext),
+            };
+        };
+        if head.tombstoned && !matches!(request.action, Action::Tombstone) {
+            return Err(Error::Tombstoned);
+        }
+        if let Some(expected) = request.if_version.filter(|expected| *expected != head.version) {
+            return Err(Error::VersionConflict { expected, actual: head.version });
+        }
+        if request.counting != Counting::of(&head.config) && request.action.counts() {
+            return Err(Error::Stale);
+        }
+        self.plan_action(request, now_ms, fetched)
+    }
+
+    fn create(&mut self, created: crate::entry::Created, request: &Request, now_ms: i64) -> Result<Outcome> {
+        let state = State::new(&self.id, &created, now_ms);
+        let reply = render::context(&state);
+        let key = key_header(request, 0, &reply);
+        let record =
+            Record { first_version: 0, time_ms: now_ms, first_seq: 1, entries: vec![Entry::Created(created)], key };
+        let planned = self.planned.insert(state);
+        let mut commit = seal(planned, &mut self.in_flight, record, &[], reply);
+        commit.created = true;
+        commit.puts.push((Family::State, keys::snapshot(&self.id), Some(state::encode(planned))));
+        Ok(Outcome::Commit(commit))
+    }
+
+    fn plan_action(&mut self, request: &Request, now_ms: i64, fetched: &Fetched) -> Result<Outcome> {
+        let counting = request.counting.rules();
+        if self.planned.is_none() {
+            self.planned.clone_from(&self.applied);
+        }
+        let records = Records { id: &self.id, recent: &self.recent, fetched };
+        let planned = self.planned.as_mut().ok_or(Error::UnknownContext)?;
+        let needed = planned.needs_compaction();
+        let first_seq = planned.last_seq() + 1;
+        let mut draft = Draft::new(planned, &counting, now_ms);
+        let before = (draft.state.kept.tokens(), draft.state.version);
+        let shape = Shape::of(&request.action);
+        match &request.action {
+            Action::Append(append) => plan::append(&mut draft, append, records)?,
+            Action::Compact(compact) => plan::compact(&mut draft, compact, records)?,
+            Action::Rewind(rewind) => plan::rewind(&mut draft, *rewind, records)?,
+            Action::Configure(configure) => plan::configure(&mut draft, configure)?,
+            Action::Metadata(patch) => plan::merge_metadata(&mut draft, patch)?,
+            Action::Tombstone => plan::tombstone(&mut draft)?,
+        }
+        let Draft { entries, bodies, first_version, time_ms, state, .. } = draft;
+        let reply = shape.reply(state, first_seq, before.0);
+        if entries.is_empty() {
+            let version = before.1;
+            self.drop_idle_plan();
+            return Ok(Outcome::Done { reply, version, replayed: false });
+        }
+        let key = key_header(request, state.keys_total, &reply);
+        let needs = state.needs_compaction() && !state.tombstoned;
+        let record = Record { first_version, time_ms, first_seq, entries, key };
+        let mut commit = seal(state, &mut self.in_flight, record, &bodies, reply);
+        if needs != needed {
+            commit.puts.push((Family::State, keys::needs_marker(&self.id), needs.then(Vec::new)));
+        }
+        Ok(Outcome::Commit(commit))
+    }
+
+    /// A planned state without records in flight is the visible one.
+    fn drop_idle_plan(&mut self) {
+        if self.in_flight.is_empty() {
+            self.planned = None;
+        }
+    }
+
+    /// The reply to a request that was made before.
+    fn replayed(&self, request: &Request, now_ms: i64, fetched: &Fetched) -> Result<Option<Outcome>> {
+        let Some(key) = &request.key else { return Ok(None) };
+        let flying = self.in_flight.iter().map(|f| &f.record).find(|r| r.key.as_ref().is_some_and(|k| k.key == *key));
+        if let Some(record) = flying {
+            let header = record.key.as_ref().filter(|header| header.hash == request.hash).ok_or(Error::KeyConflict)?;
+            return Ok(Some(Outcome::Done {
+                reply: header.reply.clone(),
+                version: record.last_version(),
+                replayed: true,
+            }));
+        }
+        let Some(head) = self.head() else { return Ok(None) };
+        let Some(bytes) = fetched.get(Family::Keys, keys::idempotency(&self.id, key))? else { return Ok(None) };
+        let entry: KeyEntry = codec::open("idempotency key", bytes)?;
+        let now_ms = now_ms.max(head.updated_ms);
+        if now_ms - entry.time_ms > KEY_AGE_MS && head.keys_total - entry.ordinal > KEYS_NEWER {
+            return Ok(None);
+        }
+        if entry.hash != request.hash {
+            return Err(Error::KeyConflict);
+        }
+        let records = Records { id: &self.id, recent: &self.recent, fetched };
+        let stored = StoredRecord::parse(records.get(entry.first_version)?)?;
+        let lost = || Error::corrupt(format!("record {} has lost its idempotency header", entry.first_version));
+        let reply = stored.key.ok_or_else(lost)?.reply;
+        Ok(Some(Outcome::Done { reply, version: stored.last_version, replayed: true }))
+    }
+
+    /// Makes the oldest record in flight visible: it is durable.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where it is not the oldest one.
+    pub fn apply(&mut self, first_version: u64) -> Result<()> {
+        let flight = self.in_flight.pop_front().filter(|f| f.record.first_version == first_version);
+        let flight =
+            flight.ok_or_else(|| Error::corrupt(format!("record {first_version} is not the oldest in flight")))?;
+        if self.in_flight.is_empty() && self.planned.is_some() {
+            // All that was planned is durable: the planned state is the visible one.
+            self.applied = self.planned.take();
+        } else {
+            match &mut self.applied {
+                Some(state) => state.fold_record(&flight.record, flight.chain)?,
+                None => self.applied = Some(State::begin(&self.id, &flight.record, flight.chain)?),
+            }
+            if let (Some(applied), Some(planned)) = (&mut self.applied, &self.planned) {
+                applied.index.share(&planned.index);
+            }
+        }
+        self.records_since_snapshot += 1;
+        self.remember(first_version, flight.bytes);
+        Ok(())
+    }
+
+    /// Discards everything planned: a commit failed.
+    pub fn fail(&mut self) {
+        self.planned = None;
+        self.in_flight.clear();
+    }
+
+    fn remember(&mut self, first_version: u64, bytes: Arc<[u8]>) {
+        self.recent_bytes += bytes.len();
+        self.recent.insert(first_version, bytes);
+        self.recent_order.push_back(first_version);
+        while self.recent_bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.recent_order.pop_front() else { break };
+            self.recent_bytes -= self.recent.remove(&oldest).map_or(0, |bytes| bytes.len());
+        }
+    }
+
+    /// A snapshot is due.
+    #[must_use]
+    pub fn is_snapshot_due(&self) -> bool {
+        let chunks = self.applied.as_ref().map_or(0, |state| state.index.chunk_count());
+        self.records_since_snapshot >= SNAPSHOT_RECORDS || chunks >= self.chunks_stored + 4
+    }
+
+    /// The snapshot of the visible state and the index chunks that are not stored yet. They may be lost: replaying more
+    /// records gives the same state.
+    pub fn snapshot(&mut self) -> Vec<Put> {
+        let Some(state) = &self.applied else { return Vec::new() };
+        let mut puts: Vec<Put> = Vec::new();
+        for (number, bytes) in state.index.encode_from(self.chunks_stored) {
+            puts.push((Family::Index, keys::chunk(&self.id, number), Some(bytes)));
+        }
+        puts.push((Family::State, keys::snapshot(&self.id), Some(state::encode(state))));
+        self.chunks_stored = state.index.chunk_count();
+        self.records_since_snapshot = 0;
+        puts
+    }
+
+    /// The window. Nothing where the caller has it already (`if_version` is the visible version).
+    ///
+    /// # Errors
+    /// [`Error::BudgetTooSmall`], [`Error::UnknownContext`], [`Error::Need`].
+    pub fn window(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
+        self.absorb(fetched)?;
+        let result = self.window_reply(request, fetched);
+        self.with_keys(result)
+    }
+
+    fn window_reply(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
+        self.uses += 1;
+        let mut rendered = std::mem::take(&mut self.rendered);
+        let reply = self.window_with(&mut rendered, request, fetched);
+        self.rendered = rendered;
+        reply
+    }
+
+    fn window_with(&self, rendered: &mut Vec<Rendered>, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
+        let window = Window::select(self.state()?, request)?;
+        let records = Records { id: &self.id, recent: &self.recent, fetched };
+        let at = rendered.iter().position(|r| r.token == window.token);
+        let mut current = match at {
+            Some(at) => rendered.swap_remove(at),
+            None => Rendered { token: window.token, bytes: Json::default(), end: 0, used: 0 },
+        };
+        current.used = self.uses;
+        // Nothing is rendered while a record lacks, so what was rendered before stays good.
+        let reply = match window.render(&mut current, records) {
+            Ok(()) => window.reply(&current.bytes),
+            Err(lacking) => Err(lacking),
+        };
+        rendered.push(current);
+        if rendered.len() > RENDERED_WINDOWS_MAX {
+            let oldest = rendered.iter().enumerate().min_by_key(|(_, r)| r.used).map(|(at, _)| at);
+            rendered.swap_remove(oldest.unwrap_or(0));
+        }
+        reply
+    }
+
+    /// A tag that changes with the reply of a window request.
+    ///
+    /// # Errors
+    /// [`Error::UnknownContext`].
+    pub fn window_tag(&self, request: WindowRequest) -> Result<String> {
+        let state = self.state()?;
+        let asked = format!("{:?}", request);
+        let digest = crate::record::digest(&[&state.incarnation, &state.version.to_le_bytes(), asked.as_bytes()]);
+        Ok(format!("\"{}-{}\"", state.version, render::hex(digest.get(..8).unwrap_or_default())))
+    }
+
+    /// A page of the log.
+    ///
+    /// # Errors
+    /// [`Error::UnknownContext`], [`Error::Need`].
+    pub fn page(&mut self, seqs: &[u64], fetched: &Fetched) -> Result<Vec<u8>> {
+        self.absorb(fetched)?;
+        let result = self.page_items(seqs, fetched);
+        self.with_keys(result)
+    }
+
+    fn page_items(&self, seqs: &[u64], fetched: &Fetched) -> Result<Vec<u8>> {
+        let mut out = Json::default();
+        page(&mut out, self.state()?, seqs, Records { id: &self.id, recent: &self.recent, fetched })?;
+        Ok(out.0)
+    }
+
+    /// Bytes held in memory, roughly.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        let states = [&self.applied, &self.planned].into_iter().flatten();
+        let states: usize =
+            states.map(|s| s.index.resident_bytes() + s.kept.resident_bytes() + s.metadata.len() + 1024).sum();
+        let rendered: usize = self.rendered.iter().map(|r| r.bytes.0.capacity()).sum();
+        states + rendered + self.recent_bytes + to_bytes(CHUNK_ROWS)
+    }
+}
+
+/// Encodes a record that is folded into the planned state already, and ends it there.
+fn seal(
+    planned: &mut State,
+    in_flight: &mut VecDeque<InFlight>,
+    record: Record,
+    bodies: &[Cow<'_, [u8]>],
+    reply: Vec<u8>,
+) -> Commit {
+    let (bytes, chain) = record.encode(bodies, planned.chain);
+    planned.end_record(record.time_ms, chain, record.key.is_some());
+    let id = &planned.id;
+    let first_version = record.first_version;
+    let version = record.last_version();
+    let mut puts: Vec<Put> = Vec::with_capacity(4);
+    puts.push((Family::Records, keys::record(id, first_version), Some(bytes.clone())));
+    if let Some(header) = &record.key {
+        let entry = KeyEntry { first_version, ordinal: header.ordinal, time_ms: record.time_ms, hash: header.hash };
+        puts.push((Family::Keys, keys::idempotency(id, &header.key), Some(codec::seal(&entry))));
+        puts.push((Family::Keys, keys::ordinal(id, header.ordinal), Some(codec::seal(&header.key))));
+    }
+    in_flight.push_back(InFlight { record, bytes: bytes.into(), chain });
+    Commit { first_version, version, puts, reply, created: false }
+}
+
+fn key_header(request: &Request, ordinal: u64, reply: &[u8]) -> Option<KeyHeader> {
+    request.key.clone().map(|key| KeyHeader { key, hash: request.hash, ordinal, reply: reply.to_vec() })
+}
+
+fn to_bytes(rows: u64) -> usize {
+    crate::index::to_usize(rows)
+}
+
+/// What the reply to a write looks like.
+enum Shape {
+    Appended(Vec<u32>),
+    Compacted,
+    Described,
+    Metadata,
+    Rewound,
+    Empty,
+}
+
+impl Shape {
+    fn of(action: &Action) -> Self {
+        match action {
+            Action::Append(append) => Self::Appended(append.messages.iter().map(|m| m.tokens).collect()),
+            Action::Compact(_) => Self::Compacted,
+            Action::Configure(_) => Self::Described,
+            Action::Metadata(_) => Self::Metadata,
+            Action::Rewind(_) => Self::Rewound,
+            Action::Tombstone => Self::Empty,
+        }
+    }
+
+    fn reply(&self, state: &State, first_seq: u64, tokens_before: u64) -> Vec<u8> {
+        let mut out = Json::default();
+        match self {
+            Self::Described | Self::Metadata => return render::context(state),
+            Self::Empty => return Vec::new(),
+            Self::Appended(tokens) => {
+                out.raw("{\"seq\":").number(state.last_seq()).raw(",\"first_seq\":").number(first_seq);
+                out.raw(",\"version\":").number(state.version);
+                out.raw(",\"token_estimate\":").number(tokens.iter().map(|t| u64::from(*t)).sum());
+            }
+            Self::Compacted => {
+                out.raw("{\"version\":").number(state.version).raw(",\"tokens_before\":").number(tokens_before);
+                out.raw(",\"tokens_after\":").number(state.kept.tokens());
+            }
+            Self::Rewound => {
+                out.raw("{\"version\":").number(state.version).raw(",\"to_seq\":").number(state.newest_seq());
+            }
+        }
+        out.raw(",\"used_tokens\":").number(state.used_tokens());
+        out.raw(",\"needs_compaction\":").boolean(state.needs_compaction()).raw("}");
+        out.0
+    }
+}

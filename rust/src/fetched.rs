@@ -1,0 +1,104 @@
+//! Bytes that the caller fetched for an operation that lacked them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{Error, Family, Need, Result};
+use crate::keys;
+use crate::record::StoredRecord;
+
+/// Fetched values; a value that does not exist is fetched as well, as `None`.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    values: HashMap<(Family, Vec<u8>), Option<Arc<[u8]>>>,
+    ranges: HashMap<(u64, u64), Vec<Arc<[u8]>>>,
+}
+
+impl Fetched {
+    /// Adds a value.
+    pub fn insert(&mut self, family: Family, key: Vec<u8>, value: Option<Arc<[u8]>>) {
+        self.values.insert((family, key), value);
+    }
+
+    /// Adds the records of a range.
+    pub fn insert_range(&mut self, range: (u64, u64), records: Vec<Arc<[u8]>>) {
+        self.ranges.insert(range, records);
+    }
+
+    /// A value, `None` where it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Need`] where it was not fetched.
+    pub fn get(&self, family: Family, key: Vec<u8>) -> Result<Option<&Arc<[u8]>>> {
+        match self.values.get(&(family, key.clone())) {
+            Some(value) => Ok(value.as_ref()),
+            None => Err(Error::need(family, key)),
+        }
+    }
+
+    /// The records of a range, if they were fetched.
+    #[must_use]
+    pub fn range(&self, range: (u64, u64)) -> Option<&[Arc<[u8]>]> {
+        self.ranges.get(&range).map(Vec::as_slice)
+    }
+
+    /// The chunks of an index that were fetched: number and bytes.
+    pub fn chunks(&self) -> impl Iterator<Item = (u64, &Arc<[u8]>)> {
+        self.values.iter().filter_map(|((family, key), value)| {
+            let number = key.last_chunk::<8>().filter(|_| *family == Family::Index)?;
+            Some((u64::from_be_bytes(*number), value.as_ref()?))
+        })
+    }
+}
+
+/// Where an operation finds records: those of late, kept in memory, and those fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a> {
+    /// The context.
+    pub id: &'a str,
+    /// Records kept in memory, by first version.
+    pub recent: &'a HashMap<u64, Arc<[u8]>>,
+    /// Records fetched.
+    pub fetched: &'a Fetched,
+}
+
+impl<'a> Records<'a> {
+    /// The record that begins at a version.
+    ///
+    /// # Errors
+    /// [`Error::Need`] where it was not fetched, [`Error::Corrupt`] where there is none.
+    pub fn get(&self, first_version: u64) -> Result<&'a Arc<[u8]>> {
+        if let Some(bytes) = self.recent.get(&first_version) {
+            return Ok(bytes);
+        }
+        let found = self.fetched.get(Family::Records, keys::record(self.id, first_version))?;
+        found.ok_or_else(|| Error::corrupt(format!("the record at version {first_version} is lost")))
+    }
+
+    /// Reads several records at once, so that all that lack are asked for together.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn parse_all(&self, versions: impl Iterator<Item = u64>) -> Result<HashMap<u64, StoredRecord<'a>>> {
+        let mut parsed = HashMap::new();
+        let mut need = Need::default();
+        for version in versions {
+            if parsed.contains_key(&version) {
+                continue;
+            }
+            match self.get(version) {
+                Ok(bytes) => {
+                    parsed.insert(version, StoredRecord::parse(bytes)?);
+                }
+                Err(Error::Need(more)) => need.keys.extend(more.keys),
+                Err(other) => return Err(other),
+            }
+        }
+        if need.is_empty() {
+            return Ok(parsed);
+        }
+        need.keys.sort_unstable();
+        need.keys.dedup();
+        Err(Error::Need(Box::new(need)))
+    }
+}

@@ -1,0 +1,240 @@
+//! Walks over JSON text that [`super::check`] has passed. On other text a walk ends early; it never panics.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memchr2;
+
+/// A place in checked JSON text.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor at the start of `text`.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The offset in the text.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte that is no white space.
+    pub fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while let Some(&byte) = bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Steps over `byte` if it comes next.
+    pub fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Steps over one value and gives its text.
+    pub fn value(&mut self) -> Option<&'a str> {
+        let first = self.peek()?;
+        let start = self.at;
+        match first {
+            b'"' => self.skip_string(),
+            b'{' | b'[' => self.skip_container(),
+            b',' | b':' | b']' | b'}' => return None,
+            _ => self.skip_scalar(),
+        }
+        self.text.get(start..self.at)
+    }
+
+    fn skip_scalar(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+        self.at += rest.iter().position(is_end).unwrap_or(rest.len());
+    }
+
+    fn skip_string(&mut self) {
+        self.at = string_end(self.text.as_bytes(), self.at);
+    }
+
+    fn skip_container(&mut self) {
+        let mut depth = 0usize;
+        while let Some(&byte) = self.text.as_bytes().get(self.at) {
+            match byte {
+                b'"' => {
+                    self.skip_string();
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// The offset behind the string that starts at `start`.
+pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
+}
+
+/// One field of an object, borrowed from its text.
+#[derive(Clone, Debug)]
+pub struct Field<'a> {
+    /// The key as it stands, with its quotes.
+    pub key: &'a str,
+    /// The value as it stands.
+    pub value: &'a str,
+    /// Where the value starts in the object's text.
+    pub at: usize,
+}
+
+impl<'a> Field<'a> {
+    /// The key, decoded.
+    #[must_use]
+    pub fn name(&self) -> Cow<'a, str> {
+        decode(self.key).unwrap_or_default()
+    }
+
+    /// True when the key is `name`, however it is escaped.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        let inner = self.key.get(1..self.key.len().saturating_sub(1)).unwrap_or_default();
+        inner == name || (inner.contains('\\') && self.name() == name)
+    }
+
+    /// Where the value stands in the object's text.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.at..self.at + self.value.len()
+    }
+}
+
+/// The fields of an object, in order.
+#[derive(Clone, Debug)]
+pub struct Object<'a> {
+    fields: Vec<Field<'a>>,
+}
+
+impl<'a> Object<'a> {
+    /// The object that `raw` is; nothing if it is another value.
+    #[must_use]
+    pub fn of(raw: &'a str) -> Option<Self> {
+        let mut cursor = Cursor::new(raw);
+        if !cursor.eat(b'{') {
+            return None;
+        }
+        let mut fields = Vec::with_capacity(6);
+        while cursor.peek() == Some(b'"') {
+            let (Some(key), true) = (cursor.value(), cursor.eat(b':')) else { break };
+            let Some(value) = cursor.value() else { break };
+            fields.push(Field { key, value, at: cursor.at() - value.len() });
+            if !cursor.eat(b',') {
+                break;
+            }
+        }
+        Some(Self { fields })
+    }
+
+    /// All fields.
+    #[must_use]
+    pub fn fields(&self) -> &[Field<'a>] {
+        &self.fields
+    }
+
+    /// The field called `name`.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field<'a>> {
+        self.fields.iter().find(|field| field.is(name))
+    }
+
+    /// The value of `name`; a null counts as absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.field(name).map(|field| field.value).filter(|value| *value != "null")
+    }
+
+    /// The value of `name` where it is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).and_then(decode)
+    }
+
+    /// The object under `name`.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<Object<'a>> {
+        self.get(name).and_then(Object::of)
+    }
+}
+
+/// The elements of an array with their offsets in the array's text.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Elements<'a> {
+    /// The elements of the array that `raw` is; nothing if it is another value.
+    #[must_use]
+    pub fn of(raw: &'a str) -> Option<Self> {
+        let mut cursor = Cursor::new(raw);
+        cursor.eat(b'[').then_some(Self { cursor })
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let value = self.cursor.value()?;
+        let at = self.cursor.at() - value.len();
+        self.cursor.eat(b',');
+        Some((at, value))
+    }
+}
+
+/// The text of a JSON string; nothing if `raw` is another value.
+#[must_use]
+pub fn decode(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
+}
+
+/// What a value is, in words.
+#[must_use]
+pub fn kind_of(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'"') => "a string",
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        Some(_) => "a number",
+        None => "nothing",
+    }
+}

@@ -1,0 +1,119 @@
+//! Planning: from a request and the state with all records in flight to the entries of one record.
+
+mod append;
+mod compact;
+mod configure;
+mod place;
+mod rebuild;
+mod rewind;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::entry::{By, Compacted, Entry, Rewrite};
+use crate::error::{Error, Result};
+use crate::estimate::CountRules;
+use crate::kept::{Kept, Run};
+use crate::message::Message;
+use crate::pairing::Pairing;
+use crate::state::{State, RULES};
+
+pub use append::{append, Append};
+pub use compact::{compact, Compact, ReplacementItem};
+pub use configure::{configure, create, merge_metadata, tombstone, Configure, MetadataPatch};
+pub use rewind::{rewind, Rewind};
+
+/// The entries and bodies of a record while it is planned. Each entry is folded into the planned state at once, so the next
+/// one is decided on what came before it.
+pub struct Draft<'a> {
+    /// The planned state.
+    pub state: &'a mut State,
+    /// How messages are counted.
+    pub rules: &'a CountRules<'a>,
+    /// Version of the first entry.
+    pub first_version: u64,
+    /// Time of the record, ms since 1970.
+    pub time_ms: i64,
+    /// The entries so far.
+    pub entries: Vec<Entry>,
+    /// Bodies: the messages' first, then those of exceptions.
+    pub bodies: Vec<Cow<'a, [u8]>>,
+}
+
+impl<'a> Draft<'a> {
+    /// A draft on the planned state, at a time that is never earlier than the record before.
+    pub fn new(state: &'a mut State, rules: &'a CountRules<'a>, now_ms: i64) -> Self {
+        let first_version = state.version + 1;
+        let time_ms = now_ms.max(state.updated_ms);
+        Self { state, rules, first_version, time_ms, entries: Vec::new(), bodies: Vec::new() }
+    }
+
+    /// Adds an entry and folds it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where it does not continue the state.
+    pub fn add(&mut self, entry: Entry) -> Result<()> {
+        self.state.fold(&entry, self.first_version)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Adds a body and gives its number.
+    pub fn body(&mut self, body: Vec<u8>) -> u32 {
+        self.bodies.push(Cow::Owned(body));
+        u32::try_from(self.bodies.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The columns of a body that the core made.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]: what the core makes is valid.
+    pub fn derived(&self, body: &[u8]) -> Result<Message> {
+        Message::parse_one(body, self.rules)
+            .map_err(|cause| Error::corrupt(format!("a derived message is invalid: {cause}")))
+    }
+
+    /// What a rewrite carries.
+    #[must_use]
+    pub fn rewrite(&self, kept: &[Run], pairing: Pairing) -> Rewrite {
+        Rewrite { rules: RULES, previous: self.state.rewritten, kept: kept.to_vec(), pairing }
+    }
+
+    /// Adds a `compacted` entry that leaves `kept`.
+    ///
+    /// # Errors
+    /// As [`Draft::add`].
+    pub fn add_compacted(&mut self, by: By, range: (u64, u64), up_to_version: Option<u64>, kept: &Kept) -> Result<()> {
+        let strategy = if by == By::Policy { self.state.policy.name().to_owned() } else { String::new() };
+        let tokens = (self.state.kept.tokens(), kept.tokens());
+        let mut pairing = self.state.pairing.clone();
+        pairing.retain(kept.ends_with_user(&self.state.index)?, |seq| kept.find(seq).is_some());
+        let rewrite = self.rewrite(kept.runs(), pairing);
+        self.add(Entry::Compacted(Compacted { by, strategy, range, up_to_version, tokens, rewrite }))
+    }
+
+    /// Runs the policy on the planned state.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for index chunks.
+    pub fn run_policy(&mut self) -> Result<()> {
+        let state = &*self.state;
+        let Some(spans) = state.policy.run(state)? else { return Ok(()) };
+        let kept = Arc::clone(&state.kept);
+        let left = kept.slice(&spans, &state.index)?;
+        if left.len() == kept.len() {
+            return Ok(());
+        }
+        let range = dropped_range(&kept, &spans, state)?;
+        self.add_compacted(By::Policy, range, None, &left)
+    }
+}
+
+/// First and last message that stand outside the spans.
+fn dropped_range(kept: &Kept, spans: &[(u64, u64)], state: &State) -> Result<(u64, u64)> {
+    let first = spans.first().map_or(0, |span| if span.0 == 0 { span.1 } else { 0 });
+    let last = spans.last().map_or(kept.len(), |span| span.0);
+    let from = kept.cell(first, &state.index)?.from;
+    let to = kept.cell(last.saturating_sub(1), &state.index)?.to;
+    Ok((from, to.max(from)))
+}

@@ -1,0 +1,207 @@
+//! How a message comes to stand in the kept list: whole, edited or not at all, with repairs before it and late results.
+
+use std::sync::Arc;
+
+use super::Draft;
+use crate::edit;
+use crate::entry::Placed;
+use crate::error::Result;
+use crate::index::Flags;
+use crate::kept::{Item, ItemKind, Kept};
+use crate::message::{Call, Kinds, Message, Role, ToolResult};
+use crate::pairing::{Late, OpenCall, Placement, Shape};
+
+/// A message of the log with its columns, whether it is just coming in or read back from its record.
+#[derive(Clone, Debug)]
+pub struct Source<'a> {
+    /// Its place in the log.
+    pub seq: u64,
+    /// First version of its record.
+    pub version: u64,
+    /// Which body of that record.
+    pub slot: u32,
+    /// Its body.
+    pub body: &'a [u8],
+    /// Role as it counts.
+    pub role: Role,
+    /// Classes of its parts.
+    pub kinds: Kinds,
+    /// Its tokens.
+    pub tokens: u32,
+    /// Never dropped by a policy.
+    pub pinned: bool,
+    /// Its time for policies.
+    pub time_ms: i64,
+    /// Calls that it leaves open.
+    pub calls: &'a [Call],
+    /// Results of earlier messages' calls.
+    pub results: &'a [ToolResult],
+    /// It says something beside its results.
+    pub more_than_results: bool,
+}
+
+impl Source<'_> {
+    /// What pairing looks at.
+    #[must_use]
+    pub fn shape(&self) -> Shape<'_> {
+        Shape {
+            seq: self.seq,
+            role: self.role,
+            kinds: self.kinds,
+            calls: self.calls,
+            results: self.results,
+            more_than_results: self.more_than_results,
+        }
+    }
+
+    /// The flags of its row.
+    #[must_use]
+    pub fn flags(&self, placement: &Placement, placed: &Placed) -> Flags {
+        Flags::default()
+            .with(Flags::OUT, *placed == Placed::Out)
+            .with(Flags::EDITED, matches!(placed, Placed::Edited(_)))
+            .with(Flags::PINNED, self.pinned)
+            .with(Flags::AFTER_REPAIRS, !placement.repairs.is_empty())
+            .with(Flags::RESULTS, placement.results_in_place)
+            .with(Flags::CALLS, !self.calls.is_empty())
+    }
+
+    fn item(&self, kind: ItemKind, placement: &Placement) -> Item {
+        Item {
+            kind,
+            from: self.seq,
+            to: self.seq,
+            at: self.seq,
+            call: 0,
+            version: self.version,
+            slot: self.slot,
+            tokens: self.tokens,
+            role: self.role,
+            kinds: self.kinds,
+            flags: Flags::default()
+                .with(Flags::EDITED, true)
+                .with(Flags::PINNED, self.pinned)
+                .with(Flags::RESULTS, placement.results_in_place)
+                .with(Flags::CALLS, !self.calls.is_empty()),
+            turn: placement.turn,
+            group: placement.group,
+            time_ms: self.time_ms,
+        }
+    }
+}
+
+impl Draft<'_> {
+    /// How a message stands at the end of the list.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupt`] where an edit fails.
+    pub fn place(&mut self, source: &Source<'_>, placement: &Placement) -> Result<Placed> {
+        if !placement.in_place {
+            return Ok(Placed::Out);
+        }
+        let mut body: Option<Vec<u8>> = None;
+        if !placement.taken_out.is_empty() {
+            body = Some(edit::without_parts(source.body, &placement.taken_out));
+        }
+        let most = self.state.policy.result_tokens_max(&self.state.config);
+        if source.results.iter().any(|result| u64::from(result.tokens) > most) {
+            body = self.clamped(body.as_deref().unwrap_or(source.body), most)?.or(body);
+        }
+        let Some(body) = body else { return Ok(Placed::Whole) };
+        let derived = self.derived(&body)?;
+        let mut item = source.item(ItemKind::Edit, placement);
+        item.tokens = derived.tokens;
+        item.kinds = derived.kinds;
+        item.version = self.first_version;
+        item.slot = self.body(body);
+        Ok(Placed::Edited(item))
+    }
+
+    /// The body with results of more than `most` tokens cut to head and tail; nothing where that saves nothing.
+    fn clamped(&self, body: &[u8], most: u64) -> Result<Option<Vec<u8>>> {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let mut clamped: Option<Vec<u8>> = None;
+        for result in self.derived(body)?.results.iter().filter(|result| result.tokens > most) {
+            let current = clamped.as_deref().unwrap_or(body);
+            clamped = edit::clamp_result(current, result.part, most, self.rules).or(clamped);
+        }
+        Ok(clamped)
+    }
+
+    /// Repairs of calls, made up for want of a result.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Corrupt`] where a repair can't be read back.
+    pub fn repairs(&mut self, placement: &Placement) -> Result<Vec<Item>> {
+        placement.repairs.iter().map(|call| self.repair(call, placement.repairs_at)).collect()
+    }
+
+    fn repair(&mut self, call: &OpenCall, at: u64) -> Result<Item> {
+        let body = edit::repair(&call.shown_id(), call.name.as_deref());
+        let derived = self.derived(&body)?;
+        let slot = self.body(body);
+        Ok(Item {
+            kind: ItemKind::Repair,
+            from: call.seq,
+            to: call.seq,
+            at,
+            call: call.call,
+            version: self.first_version,
+            slot,
+            tokens: derived.tokens,
+            role: Role::Tool,
+            kinds: derived.kinds,
+            flags: Flags::RESULTS,
+            turn: call.turn,
+            group: call.group,
+            time_ms: self.state.clock_ms.max(self.time_ms),
+        })
+    }
+
+    /// The list with late results in the places of the repairs of their calls.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Need`] for index chunks.
+    pub fn with_late(&mut self, kept: &Kept, source: &Source<'_>, late: &[Late]) -> Result<Kept> {
+        let mut list = kept.clone();
+        for result in late {
+            let Some(position) = list.find_repair(result.call.seq, result.call.call) else { continue };
+            let item = self.late_item(&list, position, source, result)?;
+            let mut next = Kept::default();
+            next.extend_from(&list, 0, position, &self.state.index)?;
+            next.push_item(item);
+            next.extend_from(&list, position + 1, list.len(), &self.state.index)?;
+            list = next;
+        }
+        Ok(list)
+    }
+
+    fn late_item(&mut self, list: &Kept, position: u64, source: &Source<'_>, late: &Late) -> Result<Item> {
+        let repair = list.item_at(position).cloned();
+        let repair = repair.ok_or_else(|| crate::error::Error::corrupt("a repair is not where it was"))?;
+        let mut item =
+            source.item(ItemKind::Late, &Placement { group: repair.group, turn: repair.turn, ..Placement::default() });
+        item.flags = Flags::RESULTS;
+        item.at = repair.at;
+        item.call = repair.call;
+        let alone = source.results.len() == 1 && !source.more_than_results;
+        let most = self.state.policy.result_tokens_max(&self.state.config);
+        if alone && u64::from(source.tokens) <= most {
+            return Ok(item);
+        }
+        let body = if alone { source.body.to_vec() } else { edit::only_part(source.body, late.part) };
+        let body = self.clamped(&body, most)?.unwrap_or(body);
+        let derived: Message = self.derived(&body)?;
+        item.tokens = derived.tokens;
+        item.kinds = derived.kinds;
+        item.version = self.first_version;
+        item.slot = self.body(body);
+        Ok(item)
+    }
+
+    /// The planned list, shared.
+    #[must_use]
+    pub fn kept(&self) -> Arc<Kept> {
+        Arc::clone(&self.state.kept)
+    }
+}

@@ -1,0 +1,442 @@
+//! The binding: extract, work, convert. The only file that knows Python; its documentation stands in `_core.pyi`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::context::{Context as CoreContext, Outcome, Put};
+use crate::error::{Error, Family, Need as CoreNeed, INVALID_CODES};
+use crate::fetched::Fetched as CoreFetched;
+use crate::request::{self, Request as CoreRequest, Route};
+use crate::tokens::Counting as CoreCounting;
+use crate::verify::Verifier as CoreVerifier;
+use crate::window::WindowRequest;
+use crate::{encoder::Encoding, keys, limits, policy};
+
+create_exception!(_core, CoreError, PyException);
+create_exception!(_core, Need, PyException);
+
+/// Bodies from which on the interpreter is released while they are parsed: counting takes longer than a switch then.
+const DETACH_BYTES: usize = 16 * 1024;
+
+fn raise(py: Python<'_>, id: &str, error: Error) -> PyErr {
+    match error {
+        Error::Need(need) => raise_need(py, id, &need),
+        other => match details(py, &other) {
+            Ok(details) => CoreError::new_err((other.code(), other.to_string(), details.unbind())),
+            Err(failed) => failed,
+        },
+    }
+}
+
+fn raise_need(py: Python<'_>, id: &str, need: &CoreNeed) -> PyErr {
+    let gets: Vec<(u8, Py<PyBytes>)> =
+        need.keys.iter().map(|(family, key)| (*family as u8, PyBytes::new(py, key).unbind())).collect();
+    let scan = need.records.map(|(after, up_to)| {
+        let start = PyBytes::new(py, &keys::record(id, after)).unbind();
+        let stop = PyBytes::new(py, &keys::record(id, up_to)).unbind();
+        (start, stop, after, up_to)
+    });
+    Need::new_err((gets, scan))
+}
+
+/// The data that an error carries. A match without a wildcard: a new variant has to be thought of here.
+fn details<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    match error {
+        Error::Invalid { field, .. } => dict.set_item("field", field)?,
+        Error::VersionConflict { expected, actual } => {
+            dict.set_item("expected", expected)?;
+            dict.set_item("actual", actual)?;
+        }
+        Error::BudgetTooSmall { budget, needed } => {
+            dict.set_item("budget_tokens", budget)?;
+            dict.set_item("needed_tokens", needed)?;
+        }
+        Error::NotNewest { newest } => dict.set_item("newest_id", newest)?,
+        Error::CompactionConflict { version } | Error::Erased { version } => dict.set_item("version", version)?,
+        Error::NotYet { wanted, actual } => {
+            dict.set_item("wanted", wanted)?;
+            dict.set_item("actual", actual)?;
+        }
+        Error::UnknownEntry { kind, version } => {
+            dict.set_item("kind", kind)?;
+            dict.set_item("version", version)?;
+        }
+        Error::UnknownFormat { what, format } => {
+            dict.set_item("what", what)?;
+            dict.set_item("format", format)?;
+        }
+        Error::Need(_)
+        | Error::UnknownContext
+        | Error::Stale
+        | Error::Tombstoned
+        | Error::KeyConflict
+        | Error::EmptyReplacement
+        | Error::Corrupt { .. } => {}
+    }
+    Ok(dict)
+}
+
+fn family(number: u8) -> PyResult<Family> {
+    [Family::Records, Family::Feed, Family::State, Family::Index, Family::Keys]
+        .into_iter()
+        .find(|family| *family as u8 == number)
+        .ok_or_else(|| PyValueError::new_err(format!("there is no family {number}")))
+}
+
+type PyPut = (u8, Py<PyBytes>, Option<Py<PyBytes>>);
+
+fn py_puts(py: Python<'_>, puts: &[Put]) -> Vec<PyPut> {
+    let bytes = |bytes: &[u8]| PyBytes::new(py, bytes).unbind();
+    puts.iter().map(|(family, key, value)| (*family as u8, bytes(key), value.as_deref().map(bytes))).collect()
+}
+
+#[pyclass(frozen, module = "fastpaca._core")]
+struct Counting(CoreCounting);
+
+#[pymethods]
+impl Counting {
+    #[new]
+    #[pyo3(signature = (*, model = None, tokenizer = None))]
+    fn new(py: Python<'_>, model: Option<&str>, tokenizer: Option<&str>) -> PyResult<Self> {
+        let by_tokenizer =
+            tokenizer.map(CoreCounting::by_tokenizer).transpose().map_err(|error| raise(py, "", error))?;
+        Ok(Self(by_tokenizer.or_else(|| model.map(CoreCounting::by_model)).unwrap_or_default()))
+    }
+
+    #[getter]
+    fn encoding(&self) -> &'static str {
+        self.0.encoding.name()
+    }
+
+    #[getter]
+    fn factor_permille(&self) -> u32 {
+        self.0.factor_permille
+    }
+
+    fn count(&self, py: Python<'_>, text: &str) -> u32 {
+        let rules = self.0.rules();
+        if text.len() < DETACH_BYTES {
+            return rules.text_tokens(text);
+        }
+        py.detach(|| self.0.rules().text_tokens(text))
+    }
+}
+
+#[pyclass(frozen, module = "fastpaca._core")]
+struct Request(CoreRequest);
+
+#[pymethods]
+impl Request {
+    #[getter]
+    fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (route, body, *, key = None, counting = None))]
+fn parse(
+    py: Python<'_>,
+    route: &str,
+    body: &[u8],
+    key: Option<&str>,
+    counting: Option<&Counting>,
+) -> PyResult<Request> {
+    let route = Route::from_name(route).ok_or_else(|| PyValueError::new_err(format!("there is no route {route:?}")))?;
+    let counting = counting.map(|c| c.0).unwrap_or_default();
+    let parsed = if body.len() < DETACH_BYTES {
+        request::parse(route, body, key, counting)
+    } else {
+        py.detach(|| request::parse(route, body, key, counting))
+    };
+    parsed.map(Request).map_err(|error| raise(py, "", error))
+}
+
+#[pyfunction]
+fn idempotency_key(id: &str, key: &str) -> (u8, Vec<u8>) {
+    (Family::Keys as u8, keys::idempotency(id, key))
+}
+
+#[pyfunction]
+fn snapshot_key(id: &str) -> (u8, Vec<u8>) {
+    (Family::State as u8, keys::snapshot(id))
+}
+
+#[pyfunction]
+fn record_key(id: &str, first_version: u64) -> (u8, Vec<u8>) {
+    (Family::Records as u8, keys::record(id, first_version))
+}
+
+#[pyfunction]
+fn chunk_key(id: &str, number: u64) -> (u8, Vec<u8>) {
+    (Family::Index as u8, keys::chunk(id, number))
+}
+
+#[pyclass(frozen, module = "fastpaca._core")]
+struct Fetched(Mutex<CoreFetched>);
+
+#[pymethods]
+impl Fetched {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    #[pyo3(signature = (family_number, key, value))]
+    fn insert(&self, family_number: u8, key: &[u8], value: Option<&[u8]>) -> PyResult<()> {
+        let family = family(family_number)?;
+        self.lock().insert(family, key.to_vec(), value.map(Arc::from));
+        Ok(())
+    }
+
+    fn insert_range(&self, after: u64, up_to: u64, records: Vec<Vec<u8>>) {
+        self.lock().insert_range((after, up_to), records.into_iter().map(Arc::from).collect());
+    }
+}
+
+impl Fetched {
+    fn lock(&self) -> MutexGuard<'_, CoreFetched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pyclass(frozen, get_all, module = "fastpaca._core")]
+struct Commit {
+    first_version: u64,
+    version: u64,
+    puts: Vec<PyPut>,
+    reply: Py<PyBytes>,
+    created: bool,
+}
+
+#[pyclass(frozen, get_all, module = "fastpaca._core")]
+struct Done {
+    version: u64,
+    reply: Py<PyBytes>,
+    replayed: bool,
+}
+
+#[pyclass(frozen, module = "fastpaca._core")]
+struct Context {
+    id: String,
+    inner: Mutex<CoreContext>,
+}
+
+impl Context {
+    /// The context, for a short while. A thread that has to wait releases the interpreter meanwhile: the one that holds the
+    /// lock may be waiting for it.
+    fn locked(&self, py: Python<'_>) -> MutexGuard<'_, CoreContext> {
+        match self.inner.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => loop {
+                py.detach(std::thread::yield_now);
+                match self.inner.try_lock() {
+                    Ok(guard) => return guard,
+                    Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                    Err(TryLockError::WouldBlock) => {}
+                }
+            },
+        }
+    }
+
+    fn raise(&self, py: Python<'_>, error: Error) -> PyErr {
+        raise(py, &self.id, error)
+    }
+}
+
+#[pymethods]
+impl Context {
+    #[staticmethod]
+    fn load(py: Python<'_>, id: &str, fetched: &Fetched) -> PyResult<Self> {
+        let inner = CoreContext::load(id, &fetched.lock()).map_err(|error| raise(py, id, error))?;
+        Ok(Self { id: id.into(), inner: Mutex::new(inner) })
+    }
+
+    #[getter]
+    fn version(&self, py: Python<'_>) -> Option<u64> {
+        self.locked(py).version()
+    }
+
+    #[getter]
+    fn in_flight(&self, py: Python<'_>) -> usize {
+        self.locked(py).in_flight()
+    }
+
+    #[getter]
+    fn resident_bytes(&self, py: Python<'_>) -> usize {
+        self.locked(py).resident_bytes()
+    }
+
+    #[getter]
+    fn counting(&self, py: Python<'_>) -> Counting {
+        Counting(self.locked(py).counting())
+    }
+
+    fn plan(
+        &self,
+        py: Python<'_>,
+        request: &Request,
+        now_ms: i64,
+        incarnation: [u8; 16],
+        fetched: &Fetched,
+    ) -> PyResult<Py<PyAny>> {
+        let outcome = self.locked(py).plan(&request.0, now_ms, incarnation, &fetched.lock());
+        match outcome.map_err(|error| self.raise(py, error))? {
+            Outcome::Commit(commit) => {
+                let commit = Commit {
+                    first_version: commit.first_version,
+                    version: commit.version,
+                    puts: py_puts(py, &commit.puts),
+                    reply: PyBytes::new(py, &commit.reply).unbind(),
+                    created: commit.created,
+                };
+                Ok(Py::new(py, commit)?.into_any())
+            }
+            Outcome::Done { reply, version, replayed } => {
+                let done = Done { version, reply: PyBytes::new(py, &reply).unbind(), replayed };
+                Ok(Py::new(py, done)?.into_any())
+            }
+        }
+    }
+
+    fn apply(&self, py: Python<'_>, first_version: u64) -> PyResult<bool> {
+        let mut context = self.locked(py);
+        context.apply(first_version).map_err(|error| self.raise(py, error))?;
+        Ok(context.is_snapshot_due())
+    }
+
+    fn fail(&self, py: Python<'_>) {
+        self.locked(py).fail();
+    }
+
+    fn snapshot(&self, py: Python<'_>) -> Vec<PyPut> {
+        let puts = self.locked(py).snapshot();
+        py_puts(py, &puts)
+    }
+
+    fn describe(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        let context = self.locked(py);
+        let state = context.state().map_err(|error| self.raise(py, error))?;
+        Ok(PyBytes::new(py, &crate::render::context(state)).unbind())
+    }
+
+    #[getter]
+    fn tombstoned(&self, py: Python<'_>) -> PyResult<bool> {
+        let context = self.locked(py);
+        Ok(context.state().map_err(|error| self.raise(py, error))?.tombstoned)
+    }
+
+    #[pyo3(signature = (fetched, *, budget_tokens = None, fit = "steps", close = false))]
+    fn window(
+        &self,
+        py: Python<'_>,
+        fetched: &Fetched,
+        budget_tokens: Option<u64>,
+        fit: &str,
+        close: bool,
+    ) -> PyResult<Py<PyBytes>> {
+        let request = window_request(budget_tokens, fit, close)?;
+        let reply = self.locked(py).window(request, &fetched.lock());
+        Ok(PyBytes::new(py, &reply.map_err(|error| self.raise(py, error))?).unbind())
+    }
+
+    #[pyo3(signature = (*, budget_tokens = None, fit = "steps", close = false))]
+    fn window_tag(&self, py: Python<'_>, budget_tokens: Option<u64>, fit: &str, close: bool) -> PyResult<String> {
+        let request = window_request(budget_tokens, fit, close)?;
+        self.locked(py).window_tag(request).map_err(|error| self.raise(py, error))
+    }
+
+    #[pyo3(signature = (fetched, *, from_seq = None, to_seq = None, cursor = None, limit, all = false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
+    fn replay(
+        &self,
+        py: Python<'_>,
+        fetched: &Fetched,
+        from_seq: Option<i64>,
+        to_seq: Option<i64>,
+        cursor: Option<u64>,
+        limit: u64,
+        all: bool,
+    ) -> PyResult<Py<PyBytes>> {
+        let page = self.locked(py).replay_page((from_seq, to_seq), cursor, limit, all, &fetched.lock());
+        Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
+    }
+
+    #[pyo3(signature = (fetched, *, offset = 0, limit))]
+    fn tail(&self, py: Python<'_>, fetched: &Fetched, offset: u64, limit: u64) -> PyResult<Py<PyBytes>> {
+        let page = self.locked(py).tail_page(offset, limit, &fetched.lock());
+        Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
+    }
+}
+
+fn window_request(budget: Option<u64>, fit: &str, close: bool) -> PyResult<WindowRequest> {
+    let largest = match fit {
+        "steps" => false,
+        "largest" => true,
+        other => return Err(PyValueError::new_err(format!("fit is \"steps\" or \"largest\", not {other:?}"))),
+    };
+    Ok(WindowRequest { budget, largest, close })
+}
+
+#[pyclass(module = "fastpaca._core")]
+struct Verifier {
+    id: String,
+    inner: CoreVerifier,
+}
+
+#[pymethods]
+impl Verifier {
+    #[new]
+    #[pyo3(signature = (id, snapshot = None))]
+    fn new(py: Python<'_>, id: &str, snapshot: Option<&[u8]>) -> PyResult<Self> {
+        let inner = CoreVerifier::new(id, snapshot).map_err(|error| raise(py, id, error))?;
+        Ok(Self { id: id.into(), inner })
+    }
+
+    fn push(&mut self, py: Python<'_>, record: &[u8]) -> PyResult<()> {
+        self.inner.push(record).map_err(|error| raise(py, &self.id, error))
+    }
+
+    fn finish(&mut self, py: Python<'_>, chunks: Vec<(u64, Vec<u8>)>) -> PyResult<(u64, u64)> {
+        self.inner.finish(&chunks).map_err(|error| raise(py, &self.id, error))
+    }
+}
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("CoreError", py.get_type::<CoreError>())?;
+    module.add("Need", py.get_type::<Need>())?;
+    module.add_class::<Commit>()?;
+    module.add_class::<Context>()?;
+    module.add_class::<Counting>()?;
+    module.add_class::<Done>()?;
+    module.add_class::<Fetched>()?;
+    module.add_class::<Request>()?;
+    module.add_class::<Verifier>()?;
+    for function in [
+        wrap_pyfunction!(parse, module)?,
+        wrap_pyfunction!(idempotency_key, module)?,
+        wrap_pyfunction!(snapshot_key, module)?,
+        wrap_pyfunction!(record_key, module)?,
+        wrap_pyfunction!(chunk_key, module)?,
+    ] {
+        module.add_function(function)?;
+    }
+    module.add("INVALID_CODES", PyList::new(py, INVALID_CODES)?.to_tuple())?;
+    module.add("STRATEGIES", PyList::new(py, policy::STRATEGIES)?.to_tuple())?;
+    module.add("ENCODINGS", PyList::new(py, Encoding::ALL.map(Encoding::name))?.to_tuple())?;
+    module.add("TOKEN_BUDGET_MAX", limits::TOKEN_BUDGET_MAX)?;
+    module.add("PAGE_MESSAGES_MAX", limits::PAGE_MESSAGES_MAX)?;
+    module.add("PAGE_MESSAGES_DEFAULT", limits::PAGE_MESSAGES_DEFAULT)?;
+    module.add("BATCH_MESSAGES_MAX", limits::BATCH_MESSAGES_MAX)?;
+    module.add("CONTEXT_ID_BYTES_MAX", limits::CONTEXT_ID_BYTES_MAX)?;
+    module.add("KEY_BYTES_MAX", limits::KEY_BYTES_MAX)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}

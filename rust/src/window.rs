@@ -1,0 +1,289 @@
+//! The window as a reply: a selection, rendered, with the figures beside it.
+
+use crate::edit;
+use crate::error::{Error, Result};
+use crate::fetched::Records;
+use crate::index::Flags;
+use crate::kept::{Cell, ItemKind, Run};
+use crate::message::{Message, Role};
+use crate::record::digest;
+use crate::render::{self, hex, Json};
+use crate::state::{State, RULES};
+use crate::tokens::Counting;
+use crate::view::{select, Limits, Selection, Span};
+
+/// What a caller asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowRequest {
+    /// Overrides the context's budget.
+    pub budget: Option<u64>,
+    /// The largest suffix instead of a cut that moves in steps.
+    pub largest: bool,
+    /// Repairs for the calls that wait at the end.
+    pub close: bool,
+}
+
+/// Items rendered before. Their bytes start every window with the same prefix token.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The prefix token.
+    pub token: [u8; 16],
+    /// The items, separated by commas.
+    pub bytes: Json,
+    /// Positions of the kept list that they reach to.
+    pub end: u64,
+    /// Time of the last use, in uses.
+    pub used: u64,
+}
+
+/// A repair for a call that waits.
+struct Closing {
+    body: Vec<u8>,
+    tokens: u32,
+}
+
+/// A window, selected but not rendered.
+pub struct Window<'a> {
+    state: &'a State,
+    request: WindowRequest,
+    selection: Selection,
+    limits: Limits,
+    closing: Vec<Closing>,
+    /// See [`Rendered::token`].
+    pub token: [u8; 16],
+}
+
+impl<'a> Window<'a> {
+    /// Selects.
+    ///
+    /// # Errors
+    /// [`Error::BudgetTooSmall`], [`Error::Need`] for index chunks.
+    pub fn select(state: &'a State, request: WindowRequest) -> Result<Self> {
+        let budget = request.budget.unwrap_or(state.config.token_budget);
+        let closing = if request.close { closing(state)? } else { Vec::new() };
+        let limits = Limits {
+            budget,
+            reserve: state.config.reserve_tokens,
+            overhead: state.overhead,
+            closing: closing.iter().map(|c| u64::from(c.tokens)).sum(),
+            step: (!request.largest).then(|| state.step_tokens(budget)),
+        };
+        let selection = select(state.list(), &limits)?;
+        let token = token(state, &selection, !closing.is_empty());
+        Ok(Self { state, request, selection, limits, closing, token })
+    }
+
+    /// Renders the items behind those rendered before.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for records.
+    pub fn render(&self, rendered: &mut Rendered, records: Records<'_>) -> Result<()> {
+        let mut cells = Vec::new();
+        for (from, to) in &self.selection.spans {
+            for position in (*from).max(rendered.end)..*to {
+                cells.push(self.state.kept.cell(position, &self.state.index)?);
+            }
+        }
+        render::items(&mut rendered.bytes, &cells, records)?;
+        rendered.end = self.state.kept.len();
+        Ok(())
+    }
+
+    /// The reply.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for index chunks.
+    pub fn reply(&self, rendered: &Json) -> Result<Vec<u8>> {
+        let state = self.state;
+        let mut out = Json(Vec::with_capacity(rendered.0.len() + 512));
+        let used = self.limits.used(self.selection.tokens);
+        out.raw("{\"version\":").number(state.version).raw(",\"used_tokens\":").number(used);
+        out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
+        out.raw(",\"truncated\":").boolean(self.selection.truncated);
+        out.raw(",\"prefix\":\"").raw(&hex(&self.token)).raw("\"");
+        self.end(&mut out)?;
+        self.suggestion(&mut out)?;
+        out.raw(",\"segments\":[");
+        segments(&mut out, state, &self.selection.spans)?;
+        out.raw("],\"messages\":[");
+        out.0.extend_from_slice(&rendered.0);
+        for (n, repair) in self.closing.iter().enumerate() {
+            out.raw(if n == 0 && rendered.0.is_empty() { "" } else { "," });
+            render::closing_item(&mut out, repair.tokens, state.updated_ms, &repair.body);
+        }
+        out.raw("]}");
+        Ok(out.0)
+    }
+
+    /// What the window ends with.
+    fn end(&self, out: &mut Json) -> Result<()> {
+        let last = self.state.kept.len().checked_sub(1);
+        let last: Option<Cell> = last.map(|at| self.state.kept.cell(at, &self.state.index)).transpose()?;
+        let role = if self.closing.is_empty() { last.map(|cell| cell.role) } else { Some(Role::Tool) };
+        out.raw(",\"ends_with\":").raw(&render::optional(role.map(Role::name)));
+        out.raw(",\"open_calls\":[");
+        if !self.request.close {
+            for (n, call) in self.state.pairing.waiting().enumerate() {
+                out.raw(if n == 0 { "" } else { "," }).string(&call.shown_id());
+            }
+        }
+        out.raw("]");
+        Ok(())
+    }
+
+    /// A range worth summarising: whole turns from the oldest on, until the rest is down to the target.
+    fn suggestion(&self, out: &mut Json) -> Result<()> {
+        if !self.state.needs_compaction() {
+            return Ok(());
+        }
+        if let Some((from, to)) = suggested_range(self.state)? {
+            out.raw(",\"suggested_range\":{\"from_seq\":").number(from).raw(",\"to_seq\":").number(to).raw("}");
+        }
+        Ok(())
+    }
+}
+
+/// Whole turns, or groups where one turn is all there is, that leave at most the target behind.
+fn suggested_range(state: &State) -> Result<Option<(u64, u64)>> {
+    let list = state.list();
+    let kept = &state.kept;
+    let head = list.head()?;
+    let Some(last) = kept.len().checked_sub(1).filter(|last| *last > head) else { return Ok(None) };
+    let target = crate::config::share(state.config.token_budget, state.policy.common.target(&state.config));
+    let behind = kept.tokens().saturating_sub(target);
+    let wanted = kept.position_at(behind, &state.index)?.clamp(head + 1, last);
+    let newest = list.turn_of(last, head)?.unwrap_or(head);
+    let cut = match list.next_turn(wanted)? {
+        Some(turn) if turn > head => turn,
+        _ if newest > head => newest,
+        _ => list.next_unit(wanted)?.min(list.unit_start(last)?),
+    };
+    if cut <= head {
+        return Ok(None);
+    }
+    let from = kept.cell(head, &state.index)?.from.max(1);
+    let end = kept.cell(cut, &state.index)?;
+    let to = if end.kind == ItemKind::Repair { end.to } else { end.from.saturating_sub(1) };
+    Ok((from <= to).then_some((from, to)))
+}
+
+fn closing(state: &State) -> Result<Vec<Closing>> {
+    let rules = Counting::of(&state.config).rules();
+    let repair = |call: &crate::pairing::OpenCall| {
+        let body = edit::repair(&call.shown_id(), call.name.as_deref());
+        let parsed = Message::parse_one(&body, &rules).map_err(|cause| Error::corrupt(cause.to_string()))?;
+        Ok(Closing { body, tokens: parsed.tokens })
+    };
+    state.pairing.waiting().map(repair).collect()
+}
+
+/// Equal tokens mean that one window's items are a prefix of the other's: between two entries that carry a kept list it
+/// only grows, so where each span starts and all but the last end says everything. Repairs behind the list end that.
+fn token(state: &State, selection: &Selection, closed: bool) -> [u8; 16] {
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(&state.incarnation);
+    bytes.extend_from_slice(&RULES.to_le_bytes());
+    bytes.extend_from_slice(&state.rewritten.to_le_bytes());
+    for (from, _) in selection.spans.iter().skip(1) {
+        bytes.extend_from_slice(&from.to_le_bytes());
+    }
+    for (_, to) in selection.spans.iter().rev().skip(1) {
+        bytes.extend_from_slice(&to.to_le_bytes());
+    }
+    if closed {
+        bytes.extend_from_slice(b"closed");
+        bytes.extend_from_slice(&state.version.to_le_bytes());
+    }
+    digest(&[&bytes])
+}
+
+/// Appends the runs of the log that the window shows, sums up or leaves out.
+fn segments(out: &mut Json, state: &State, spans: &[Span]) -> Result<()> {
+    let mut shown = shown_ranges(state, spans)?;
+    shown.sort_unstable_by_key(|(from, to, summary)| (*from, *to, !summary));
+    let mut first = true;
+    let mut push = |kind: &str, from: u64, to: u64| {
+        out.raw(if first { "" } else { "," }).raw("{\"type\":\"").raw(kind).raw("\",\"from_seq\":");
+        out.number(from).raw(",\"to_seq\":").number(to).raw("}");
+        first = false;
+    };
+    let mut next = 1;
+    let mut live: Option<(u64, u64)> = None;
+    for (from, to, summary) in shown.into_iter().filter(|(from, to, _)| from <= to) {
+        let from = from.max(next);
+        if from > to {
+            continue;
+        }
+        match live {
+            Some((_, last)) if !summary && last + 1 == from => live = live.map(|(start, _)| (start, to)),
+            _ => {
+                if let Some((start, end)) = live.take() {
+                    push("live", start, end);
+                }
+                if next < from {
+                    push("dropped", next, from - 1);
+                }
+                if summary {
+                    push("summary", from, to);
+                } else {
+                    live = Some((from, to));
+                }
+            }
+        }
+        next = to + 1;
+    }
+    if let Some((start, end)) = live {
+        push("live", start, end);
+    }
+    if next <= state.last_seq() {
+        push("dropped", next, state.last_seq());
+    }
+    Ok(())
+}
+
+/// First and last message of what is shown, and whether it is summed up.
+fn shown_ranges(state: &State, spans: &[Span]) -> Result<Vec<(u64, u64, bool)>> {
+    let whole;
+    let kept = if spans == [(0, state.kept.len())] {
+        &*state.kept
+    } else {
+        whole = state.kept.slice(spans, &state.index)?;
+        &whole
+    };
+    let ranges = kept.runs().iter().filter_map(|run| match run {
+        Run::Messages { from, to, .. } => Some((*from, *to, false)),
+        Run::Item(item) => match item.kind {
+            ItemKind::Repair => None,
+            ItemKind::Summary => Some((item.from, item.to, true)),
+            ItemKind::Message | ItemKind::Edit | ItemKind::Late => Some((item.from, item.to, false)),
+        },
+    });
+    Ok(ranges.collect())
+}
+
+/// Appends the messages of the log, less those that left, in a page of a replay.
+///
+/// # Errors
+/// [`Error::Need`] for index chunks and records.
+pub fn page(out: &mut Json, state: &State, seqs: &[u64], records: Records<'_>) -> Result<()> {
+    let cells: Vec<Cell> = seqs.iter().map(|seq| log_cell(state, *seq)).collect::<Result<_>>()?;
+    render::items(out, &cells, records)
+}
+
+fn log_cell(state: &State, seq: u64) -> Result<Cell> {
+    let row = state.index.row(seq)?;
+    Ok(Cell {
+        kind: ItemKind::Message,
+        from: seq,
+        to: seq,
+        version: row.version,
+        slot: None,
+        tokens: row.tokens,
+        role: row.role,
+        kinds: row.kinds,
+        flags: Flags::default(),
+        turn: row.turn,
+        group: row.group,
+        time_ms: row.time_ms,
+    })
+}

@@ -1,0 +1,44 @@
+"""Makes `fastpaca/sync.py` of `fastpaca/aio.py`: one source for both interfaces. `--check` only compares."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "python" / "fastpaca"
+RULES = (
+    (r"The interface of an event loop: `open_async\(path\)` gives", "The blocking interface: `open(path)` gives"),
+    (r"`sync\.py` is made of this file by `tools/make_sync\.py`; change this one\.",
+     "Made of `aio.py` by `tools/make_sync.py`; change that one."),
+    (r"\basync (def|with|for)\b", r"\1"),
+    (r"\bawait ", ""),
+    (r"\bAsyncIterator\b", "Iterator"),
+    (r"\bAsync(Store|Context|Transport)\b", r"\1"),
+    (r"__aenter__", "__enter__"),
+    (r"__aexit__", "__exit__"),
+    (r"collections\.abc import Iterator, Iterable, Mapping, Sequence", "collections.abc import Iterable, Iterator, Mapping, Sequence"),
+)  # fmt: skip
+
+
+def made() -> str:
+    """The text that `sync.py` should have."""
+    text = (PACKAGE / "aio.py").read_text()
+    for pattern, replacement in RULES:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def main() -> int:
+    target = PACKAGE / "sync.py"
+    if "--check" in sys.argv:
+        stale = target.read_text() != made()
+        if stale:
+            print("python/fastpaca/sync.py is stale: run tools/make_sync.py", file=sys.stderr)  # noqa: T201
+        return int(stale)
+    target.write_text(made())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
