@@ -4,7 +4,12 @@
 //! Both come from the reference itself: the ranks from `tiktoken-rs`, the classes from the
 //! `regex-syntax` that its regex engine uses. So they agree with it by construction.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a build script fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a build script fails by panicking"
+)]
 
 use std::collections::HashMap;
 use std::{env, fs, path::Path};

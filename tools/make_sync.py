@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "python" / "fastpaca"
 RULES = (
     (r"The interface of an event loop: `open_async\(path\)` gives", "The blocking interface: `open(path)` gives"),
-    (r"`sync\.py` is made of this file by `tools/make_sync\.py`; change this one\.",
-     "Made of `aio.py` by `tools/make_sync.py`; change that one."),
+    (
+        r"`sync\.py` is made of this file by `tools/make_sync\.py`; change this one\.",
+        "Made of `aio.py` by `tools/make_sync.py`; change that one.",
+    ),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\bAsync(Store|Context|Transport)\b", r"\1"),
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
-    (r"collections\.abc import Iterator, Iterable, Mapping, Sequence", "collections.abc import Iterable, Iterator, Mapping, Sequence"),
-)  # fmt: skip
+    (r"import Iterator, Iterable, Mapping, Sequence", "import Iterable, Iterator, Mapping, Sequence"),
+)
 
 
 def made() -> str:
@@ -26,10 +29,12 @@ def made() -> str:
     text = (PACKAGE / "aio.py").read_text()
     for pattern, replacement in RULES:
         text = re.sub(pattern, replacement, text)
-    return text
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(PACKAGE / "sync.py"), "-"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
 def main() -> int:
+    """Writes the file, or compares it."""
     target = PACKAGE / "sync.py"
     if "--check" in sys.argv:
         stale = target.read_text() != made()

@@ -6,6 +6,10 @@ Every operation that lacks stored bytes raises `Need`; fetch what it names into 
 from typing import final
 
 __version__: str
+CODES: tuple[str, ...]
+"""Codes of refusals and of damaged data, but for malformed requests."""
+FAMILIES: tuple[str, ...]
+"""Names of the key families, by number."""
 INVALID_CODES: tuple[str, ...]
 """Codes that a malformed request can have."""
 STRATEGIES: tuple[str, ...]
@@ -161,6 +165,9 @@ class Context:
 
     def snapshot(self) -> list[tuple[int, bytes, bytes | None]]:
         """Puts of a snapshot and of index chunks that are not stored yet. They may get lost."""
+
+    def forget_keys(self, fetched: Fetched) -> list[tuple[int, bytes, bytes | None]]:
+        """Puts that delete idempotency keys which are forgotten. They may get lost."""
 
     def describe(self) -> bytes:
         """The context as JSON."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from fastpaca import _core
@@ -30,12 +32,14 @@ CACHE_BYTES: Final = 256 * 1024 * 1024
 
 _SCAN_RECORDS: Final = 512
 _LIST_PAGE: Final = 256
+_EVICTED_AT_ONCE: Final = 16
 _LARGE_BYTES: Final = 64 * 1024
 """Bodies from which on parsing leaves the event loop's thread: counting their tokens takes milliseconds."""
 _ZERO: Final = bytes(16)
 _NOTHING: Final = _core.Fetched()
 """What most operations need: nothing is ever put into it."""
 
+_logger = logging.getLogger("fastpaca.engine")
 _Waiter = Callable[["Ticket"], None]
 
 
@@ -123,6 +127,7 @@ class Engine:
         with self._handles_lock:
             handle = self._handles.get(context_id)
             if handle is None:
+                check_id(context_id)
                 handle = self._handles[context_id] = Handle(context_id)
             else:
                 self._handles.move_to_end(context_id)
@@ -130,13 +135,27 @@ class Engine:
 
     def _loaded(self, context_id: str) -> tuple[Handle, _core.Context]:
         handle = self._handle(context_id)
-        if handle.context is None:
-            check_id(context_id)
+        while handle.context is None:
             with handle.lock:
-                if handle.context is None:
-                    handle.context = self._fetching(lambda fetched: _core.Context.load(context_id, fetched))
-            self._account(handle)
+                if handle.context is None and not handle.evicted:
+                    try:
+                        handle.context = self._fetching(lambda fetched: _core.Context.load(context_id, fetched))
+                    except BaseException:
+                        self._forget(handle)
+                        raise
+            if handle.evicted:
+                handle = self._handle(context_id)
+            else:
+                self._account(handle)
         return handle, handle.context
+
+    def _forget(self, handle: Handle) -> None:
+        """Drops a handle, whose lock the caller holds."""
+        handle.evicted = True
+        with self._handles_lock:
+            self._resident_bytes -= handle.resident_bytes
+            if self._handles.get(handle.id) is handle:
+                del self._handles[handle.id]
 
     def _account(self, handle: Handle) -> None:
         """Notes what a context holds, and drops the least recently used ones over the bound."""
@@ -151,7 +170,7 @@ class Engine:
                 self._evict()
 
     def _evict(self) -> None:
-        for handle in list(self._handles.values())[:-1]:
+        for handle in list(islice(self._handles.values(), _EVICTED_AT_ONCE)):
             if self._resident_bytes <= self._cache_bytes:
                 return
             if not handle.lock.acquire(blocking=False):
@@ -260,8 +279,11 @@ class Engine:
                     # The context counts by other rules since its messages were parsed.
                     continue
                 if isinstance(planned, _core.Done):
-                    return self._done(handle, context, planned, waiter)
-                return self._commit(handle, context, planned, waiter)
+                    ticket = self._done(handle, context, planned, waiter)
+                else:
+                    ticket = self._commit(handle, context, planned, waiter)
+            self._account(handle)
+            return ticket
 
     @staticmethod
     def _parse(context: _core.Context, route: str, body: bytes, key: str | None) -> _core.Request:
@@ -303,39 +325,48 @@ class Engine:
     def _commit(self, handle: Handle, context: _core.Context, planned: _core.Commit, waiter: _Waiter) -> Ticket:
         ticket = Ticket(planned.reply, planned.version, created=planned.created)
         waiting = handle.waiting.setdefault(planned.version, [])
-        waiting.append((ticket, waiter))
-        first_version, version = planned.first_version, planned.version
-        commit = Commit(
-            handle.id, version, _puts(planned.puts), lambda error: self._settle(handle, first_version, version, error)
-        )
+        mine = (ticket, waiter)
+        waiting.append(mine)
+        puts = _puts(planned.puts)
+        commit = Commit(handle.id, planned.version, puts, lambda error: self._settle(handle, context, planned, error))
         try:
             self.log.submit(commit)
         except FastpacaError:
-            del handle.waiting[planned.version]
+            waiting.remove(mine)
+            if not waiting:
+                handle.waiting.pop(planned.version, None)
             if self.log.poisoned:
                 context.fail()
             raise
         return ticket
 
-    def _settle(self, handle: Handle, first_version: int, version: int, error: BaseException | None) -> None:
+    def _settle(
+        self, handle: Handle, context: _core.Context, planned: _core.Commit, error: BaseException | None
+    ) -> None:
         """Applies a durable record, or discards what was planned, and tells who waits. On the writer's thread."""
-        context = handle.context
-        if context is None:
-            return
+        snapshot_due = False
         with handle.lock:
-            derived: Sequence[Put] = ()
             if error is not None:
                 context.fail()
-            elif context.apply(first_version):
-                derived = _puts(context.snapshot())
-            waiting = handle.waiting.pop(version, [])
+            else:
+                try:
+                    snapshot_due = context.apply(planned.first_version)
+                except _core.CoreError as refused:
+                    error = _raised(refused)
+            waiting = handle.waiting.pop(planned.version, [])
         for ticket, waiter in waiting:
             ticket.error = error
             ticket.settled = True
             waiter(ticket)
-        if derived:
-            with contextlib.suppress(FastpacaError):
-                self.log.submit_derived(derived)
+        if snapshot_due:
+            self._store_derived(context)
+
+    def _store_derived(self, context: _core.Context) -> None:
+        """Stores a snapshot, and forgets old idempotency keys. Should it fail, the next one will do."""
+        try:
+            self.log.submit_derived(_puts(context.snapshot() + self._fetching(context.forget_keys)))
+        except FastpacaError as error:
+            _logger.warning("a snapshot was not stored: %s", error)
 
     def _wake_loops(self, _commits: Sequence[Commit]) -> None:
         """Wakes each event loop once for all its writes of a group. On the writer's thread."""

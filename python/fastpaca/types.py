@@ -168,7 +168,7 @@ def envelope(**fields: object) -> bytes:
     return encode({name: value for name, value in fields.items() if value is not None}, "body")
 
 
-def one_or_many(messages: Message | Iterable[Message]) -> dict[str, object]:
+def one_or_many(messages: object) -> dict[str, object]:
     """The field that an append sends: `message` for one, `messages` for several."""
     if isinstance(messages, Mapping):
         return {"message": messages}

@@ -1,24 +1,23 @@
 //! A loaded context: the visible state, the planned state while records are in flight, and what is kept at hand for reads.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::codec;
 use crate::entry::{Bytes16, Entry};
 use crate::error::{Error, Family, Need, Result};
-use crate::fetched::{Fetched, Records};
+use crate::fetched::{Fetched, Recent, Records};
+use crate::idempotency;
 use crate::keys;
-use crate::limits::{CHUNK_ROWS, KEYS_NEWER, KEY_AGE_MS, RECENT_BYTES_MAX, RENDERED_WINDOWS_MAX, SNAPSHOT_RECORDS};
+use crate::limits::SNAPSHOT_RECORDS;
 use crate::plan::{self, Draft};
 use crate::record::{KeyHeader, Record, StoredRecord};
 use crate::render::{self, Json};
+use crate::reply::ReplyShape;
 use crate::request::{Action, Request};
 use crate::state::{self, State};
 use crate::tokens::Counting;
-use crate::window::{page, Rendered, Window, WindowRequest};
+use crate::window::{page, RenderedWindows, Window, WindowRequest};
 
 /// A value to write; nothing deletes the key.
 pub type Put = (Family, Vec<u8>, Option<Vec<u8>>);
@@ -54,15 +53,6 @@ pub struct Commit {
     pub created: bool,
 }
 
-/// What is stored for an idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct KeyEntry {
-    first_version: u64,
-    ordinal: u64,
-    time_ms: i64,
-    hash: Bytes16,
-}
-
 #[derive(Debug)]
 struct InFlight {
     record: Record,
@@ -77,11 +67,8 @@ pub struct Context {
     applied: Option<State>,
     planned: Option<State>,
     in_flight: VecDeque<InFlight>,
-    recent: HashMap<u64, Arc<[u8]>>,
-    recent_order: VecDeque<u64>,
-    recent_bytes: usize,
-    rendered: Vec<Rendered>,
-    uses: u64,
+    recent: Recent,
+    rendered: RenderedWindows,
     records_since_snapshot: u64,
     chunks_stored: u64,
 }
@@ -114,11 +101,8 @@ impl Context {
             applied: None,
             planned: None,
             in_flight: VecDeque::new(),
-            recent: HashMap::new(),
-            recent_order: VecDeque::new(),
-            recent_bytes: 0,
-            rendered: Vec::new(),
-            uses: 0,
+            recent: Recent::default(),
+            rendered: RenderedWindows::default(),
             records_since_snapshot: 0,
             chunks_stored: 0,
         }
@@ -289,7 +273,7 @@ impl Context {
         let first_seq = planned.last_seq() + 1;
         let mut draft = Draft::new(planned, &counting, now_ms);
         let before = (draft.state.kept.tokens(), draft.state.version);
-        let shape = Shape::of(&request.action);
+        let shape = ReplyShape::of(&request.action);
         match &request.action {
             Action::Append(append) => plan::append(&mut draft, append, records)?,
             Action::Compact(compact) => plan::compact(&mut draft, compact, records)?,
@@ -335,12 +319,7 @@ impl Context {
             }));
         }
         let Some(head) = self.head() else { return Ok(None) };
-        let Some(bytes) = fetched.get(Family::Keys, keys::idempotency(&self.id, key))? else { return Ok(None) };
-        let entry: KeyEntry = codec::open("idempotency key", bytes)?;
-        let now_ms = now_ms.max(head.updated_ms);
-        if now_ms - entry.time_ms > KEY_AGE_MS && head.keys_total - entry.ordinal > KEYS_NEWER {
-            return Ok(None);
-        }
+        let Some(entry) = idempotency::find(head, key, now_ms, fetched)? else { return Ok(None) };
         if entry.hash != request.hash {
             return Err(Error::KeyConflict);
         }
@@ -349,6 +328,14 @@ impl Context {
         let lost = || Error::corrupt(format!("record {} has lost its idempotency header", entry.first_version));
         let reply = stored.key.ok_or_else(lost)?.reply;
         Ok(Some(Outcome::Done { reply, version: stored.last_version, replayed: true }))
+    }
+
+    /// Deletes of idempotency keys that are forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Need`].
+    pub fn forget_keys(&self, fetched: &Fetched) -> Result<Vec<Put>> {
+        self.applied.as_ref().map_or(Ok(Vec::new()), |state| idempotency::forget(state, fetched))
     }
 
     /// Makes the oldest record in flight visible: it is durable.
@@ -372,7 +359,7 @@ impl Context {
             }
         }
         self.records_since_snapshot += 1;
-        self.remember(first_version, flight.bytes);
+        self.recent.push(first_version, flight.bytes);
         Ok(())
     }
 
@@ -380,16 +367,6 @@ impl Context {
     pub fn fail(&mut self) {
         self.planned = None;
         self.in_flight.clear();
-    }
-
-    fn remember(&mut self, first_version: u64, bytes: Arc<[u8]>) {
-        self.recent_bytes += bytes.len();
-        self.recent.insert(first_version, bytes);
-        self.recent_order.push_back(first_version);
-        while self.recent_bytes > RECENT_BYTES_MAX {
-            let Some(oldest) = self.recent_order.pop_front() else { break };
-            self.recent_bytes -= self.recent.remove(&oldest).map_or(0, |bytes| bytes.len());
-        }
     }
 
     /// A snapshot is due.
@@ -424,33 +401,9 @@ impl Context {
     }
 
     fn window_reply(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
-        self.uses += 1;
-        let mut rendered = std::mem::take(&mut self.rendered);
-        let reply = self.window_with(&mut rendered, request, fetched);
-        self.rendered = rendered;
-        reply
-    }
-
-    fn window_with(&self, rendered: &mut Vec<Rendered>, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
-        let window = Window::select(self.state()?, request)?;
+        let state = self.applied.as_ref().ok_or(Error::UnknownContext)?;
         let records = Records { id: &self.id, recent: &self.recent, fetched };
-        let at = rendered.iter().position(|r| r.token == window.token);
-        let mut current = match at {
-            Some(at) => rendered.swap_remove(at),
-            None => Rendered { token: window.token, bytes: Json::default(), end: 0, used: 0 },
-        };
-        current.used = self.uses;
-        // Nothing is rendered while a record lacks, so what was rendered before stays good.
-        let reply = match window.render(&mut current, records) {
-            Ok(()) => window.reply(&current.bytes),
-            Err(lacking) => Err(lacking),
-        };
-        rendered.push(current);
-        if rendered.len() > RENDERED_WINDOWS_MAX {
-            let oldest = rendered.iter().enumerate().min_by_key(|(_, r)| r.used).map(|(at, _)| at);
-            rendered.swap_remove(oldest.unwrap_or(0));
-        }
-        reply
+        self.rendered.reply(&Window::select(state, request)?, records)
     }
 
     /// A tag that changes with the reply of a window request.
@@ -486,8 +439,7 @@ impl Context {
         let states = [&self.applied, &self.planned].into_iter().flatten();
         let states: usize =
             states.map(|s| s.index.resident_bytes() + s.kept.resident_bytes() + s.metadata.len() + 1024).sum();
-        let rendered: usize = self.rendered.iter().map(|r| r.bytes.0.capacity()).sum();
-        states + rendered + self.recent_bytes + to_bytes(CHUNK_ROWS)
+        states + self.rendered.resident_bytes() + self.recent.resident_bytes()
     }
 }
 
@@ -507,9 +459,7 @@ fn seal(
     let mut puts: Vec<Put> = Vec::with_capacity(4);
     puts.push((Family::Records, keys::record(id, first_version), Some(bytes.clone())));
     if let Some(header) = &record.key {
-        let entry = KeyEntry { first_version, ordinal: header.ordinal, time_ms: record.time_ms, hash: header.hash };
-        puts.push((Family::Keys, keys::idempotency(id, &header.key), Some(codec::seal(&entry))));
-        puts.push((Family::Keys, keys::ordinal(id, header.ordinal), Some(codec::seal(&header.key))));
+        puts.extend(idempotency::puts(id, header, first_version, record.time_ms));
     }
     in_flight.push_back(InFlight { record, bytes: bytes.into(), chain });
     Commit { first_version, version, puts, reply, created: false }
@@ -517,54 +467,4 @@ fn seal(
 
 fn key_header(request: &Request, ordinal: u64, reply: &[u8]) -> Option<KeyHeader> {
     request.key.clone().map(|key| KeyHeader { key, hash: request.hash, ordinal, reply: reply.to_vec() })
-}
-
-fn to_bytes(rows: u64) -> usize {
-    crate::index::to_usize(rows)
-}
-
-/// What the reply to a write looks like.
-enum Shape {
-    Appended(Vec<u32>),
-    Compacted,
-    Described,
-    Metadata,
-    Rewound,
-    Empty,
-}
-
-impl Shape {
-    fn of(action: &Action) -> Self {
-        match action {
-            Action::Append(append) => Self::Appended(append.messages.iter().map(|m| m.tokens).collect()),
-            Action::Compact(_) => Self::Compacted,
-            Action::Configure(_) => Self::Described,
-            Action::Metadata(_) => Self::Metadata,
-            Action::Rewind(_) => Self::Rewound,
-            Action::Tombstone => Self::Empty,
-        }
-    }
-
-    fn reply(&self, state: &State, first_seq: u64, tokens_before: u64) -> Vec<u8> {
-        let mut out = Json::default();
-        match self {
-            Self::Described | Self::Metadata => return render::context(state),
-            Self::Empty => return Vec::new(),
-            Self::Appended(tokens) => {
-                out.raw("{\"seq\":").number(state.last_seq()).raw(",\"first_seq\":").number(first_seq);
-                out.raw(",\"version\":").number(state.version);
-                out.raw(",\"token_estimate\":").number(tokens.iter().map(|t| u64::from(*t)).sum());
-            }
-            Self::Compacted => {
-                out.raw("{\"version\":").number(state.version).raw(",\"tokens_before\":").number(tokens_before);
-                out.raw(",\"tokens_after\":").number(state.kept.tokens());
-            }
-            Self::Rewound => {
-                out.raw("{\"version\":").number(state.version).raw(",\"to_seq\":").number(state.newest_seq());
-            }
-        }
-        out.raw(",\"used_tokens\":").number(state.used_tokens());
-        out.raw(",\"needs_compaction\":").boolean(state.needs_compaction()).raw("}");
-        out.0
-    }
 }

@@ -142,6 +142,23 @@ pub const INVALID_CODES: &[&str] = &[
     "invalid_range",
 ];
 
+/// Codes of all refusals and of damaged data, but for those of [`Error::Invalid`].
+pub const CODES: &[&str] = &[
+    "unknown_context",
+    "tombstoned",
+    "version_conflict",
+    "idempotency_key_reused",
+    "budget_too_small",
+    "not_newest",
+    "empty_replacement",
+    "compaction_conflict",
+    "version_not_reached",
+    "corrupt",
+    "unknown_entry",
+    "unknown_format",
+    "erased",
+];
+
 impl Error {
     /// An ill-typed or ill-formed field.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {

@@ -88,7 +88,7 @@ pub(crate) fn part(slot: &Slot<'_>, rules: &CountRules<'_>) -> Estimate {
             return Estimate { tokens: rules.raw(&text) };
         }
     }
-    let Some(object) = Object::of(slot.raw) else { return json(slot, rules) };
+    let Some(object) = &slot.object else { return json(slot, rules) };
     let is_text = object.text("type").is_some_and(|kind| matches!(&*kind, "text" | "input_text" | "output_text"));
     match object.text("text") {
         Some(text) if is_text && matches!(slot.holder, Holder::Parts { .. }) => Estimate { tokens: rules.raw(&text) },
@@ -106,7 +106,7 @@ fn json(slot: &Slot<'_>, rules: &CountRules<'_>) -> Estimate {
     let mut counted = Counted {
         out: String::with_capacity(slot.raw.len().min(1 << 16)),
         media_tokens: if mode == Mode::Media { AUDIO_TOKENS } else { 0 },
-        by_provider: Object::of(slot.raw).is_some_and(|object| is_by_provider(&object, mode)),
+        by_provider: slot.object.as_ref().is_some_and(|object| is_by_provider(object, mode)),
     };
     counted.value(slot.raw, mode, 0);
     Estimate { tokens: rules.raw(&counted.out).saturating_add(counted.media_tokens) }

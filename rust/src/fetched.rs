@@ -1,22 +1,26 @@
 //! Bytes that the caller fetched for an operation that lacked them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::error::{Error, Family, Need, Result};
 use crate::keys;
+use crate::limits::RECENT_BYTES_MAX;
 use crate::record::StoredRecord;
+
+/// A stored value; none where there is none.
+type Value = Option<Arc<[u8]>>;
 
 /// Fetched values; a value that does not exist is fetched as well, as `None`.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    values: HashMap<(Family, Vec<u8>), Option<Arc<[u8]>>>,
+    values: HashMap<(Family, Vec<u8>), Value>,
     ranges: HashMap<(u64, u64), Vec<Arc<[u8]>>>,
 }
 
 impl Fetched {
     /// Adds a value.
-    pub fn insert(&mut self, family: Family, key: Vec<u8>, value: Option<Arc<[u8]>>) {
+    pub fn insert(&mut self, family: Family, key: Vec<u8>, value: Value) {
         self.values.insert((family, key), value);
     }
 
@@ -51,13 +55,40 @@ impl Fetched {
     }
 }
 
+/// Records of late, kept in memory so that a window after an append reads no log.
+#[derive(Debug, Default)]
+pub struct Recent {
+    records: HashMap<u64, Arc<[u8]>>,
+    order: VecDeque<u64>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// Adds a record, by its first version; the oldest leave over the bound.
+    pub fn push(&mut self, first_version: u64, bytes: Arc<[u8]>) {
+        self.bytes += bytes.len();
+        self.records.insert(first_version, bytes);
+        self.order.push_back(first_version);
+        while self.bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.bytes -= self.records.remove(&oldest).map_or(0, |bytes| bytes.len());
+        }
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// Where an operation finds records: those of late, kept in memory, and those fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct Records<'a> {
     /// The context.
     pub id: &'a str,
     /// Records kept in memory, by first version.
-    pub recent: &'a HashMap<u64, Arc<[u8]>>,
+    pub recent: &'a Recent,
     /// Records fetched.
     pub fetched: &'a Fetched,
 }
@@ -68,7 +99,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// [`Error::Need`] where it was not fetched, [`Error::Corrupt`] where there is none.
     pub fn get(&self, first_version: u64) -> Result<&'a Arc<[u8]>> {
-        if let Some(bytes) = self.recent.get(&first_version) {
+        if let Some(bytes) = self.recent.records.get(&first_version) {
             return Ok(bytes);
         }
         let found = self.fetched.get(Family::Records, keys::record(self.id, first_version))?;

@@ -177,6 +177,8 @@ pub struct Kept {
     runs: Vec<Run>,
     before: Vec<Before>,
     total: Before,
+    /// How many late results there are: they are not where their number says.
+    late: usize,
 }
 
 impl Kept {
@@ -216,6 +218,7 @@ impl Kept {
 
     fn push_run(&mut self, run: Run) {
         self.before.push(self.total);
+        self.late += usize::from(matches!(&run, Run::Item(item) if item.kind == ItemKind::Late));
         self.total.tokens += run.tokens();
         self.total.items += run.len();
         self.runs.push(run);
@@ -344,13 +347,16 @@ impl Kept {
         let first = self.runs.partition_point(|run| run.end() < seq);
         let near = self.runs.iter().zip(&self.before).skip(first).take_while(|(run, _)| run_start(run) <= seq);
         let found = near.filter_map(|(run, start)| holds(run, seq).map(|offset| start.items + offset)).next();
+        if found.is_some() || self.late == 0 {
+            return found;
+        }
         // A late result stands with its call, far before its own place in the log.
-        found.or_else(|| {
+        {
             let late = self.runs.iter().zip(&self.before);
             let mut late =
                 late.filter(|(run, _)| matches!(run, Run::Item(i) if i.kind == ItemKind::Late && i.from == seq));
             late.next().map(|(_, start)| start.items)
-        })
+        }
     }
 
     /// The summary that stands for message `seq`.

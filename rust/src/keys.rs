@@ -57,6 +57,12 @@ pub fn idempotency(id: &str, key: &str) -> Vec<u8> {
     tagged(id, b'k', key.as_bytes())
 }
 
+/// In `keys`: the ordinal of the oldest key that is still stored.
+#[must_use]
+pub fn first_ordinal(id: &str) -> Vec<u8> {
+    tagged(id, b'f', b"")
+}
+
 /// In `keys`: the name of the key with an ordinal.
 #[must_use]
 pub fn ordinal(id: &str, ordinal: u64) -> Vec<u8> {

@@ -34,6 +34,8 @@ pub const REPLAY_RECORDS_MAX: u64 = 256;
 pub const KEY_AGE_MS: i64 = 24 * 60 * 60 * 1000;
 /// ... and until this many newer keys were used.
 pub const KEYS_NEWER: u64 = 10_000;
+/// Keys that are forgotten at once.
+pub const KEYS_FORGOTTEN: u64 = 512;
 /// Bytes of recent records that a loaded context keeps, so that a window after an append reads no log.
 pub const RECENT_BYTES_MAX: usize = 256 * 1024;
 /// Rendered windows that a loaded context keeps.

@@ -296,6 +296,19 @@ impl Pairing {
         self.waiting().next().is_some()
     }
 
+    /// These calls got a repair: their group is closed.
+    pub fn close(&mut self, repaired: &[OpenCall]) {
+        for call in
+            self.open.iter_mut().filter(|call| repaired.iter().any(|r| (r.seq, r.call) == (call.seq, call.call)))
+        {
+            call.repaired = true;
+        }
+        if !repaired.is_empty() {
+            self.group = 0;
+            self.answered = false;
+        }
+    }
+
     /// After a rewrite: forgets calls whose message is no longer kept. `after_user` tells whether the list ends with a user
     /// message now.
     pub fn retain(&mut self, after_user: bool, is_kept: impl Fn(u64) -> bool) {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::context::{Context as CoreContext, Outcome, Put};
-use crate::error::{Error, Family, Need as CoreNeed, INVALID_CODES};
+use crate::error::{Error, Family, Need as CoreNeed, CODES, INVALID_CODES};
 use crate::fetched::Fetched as CoreFetched;
 use crate::request::{self, Request as CoreRequest, Route};
 use crate::tokens::Counting as CoreCounting;
@@ -80,6 +80,9 @@ fn details<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> 
     }
     Ok(dict)
 }
+
+/// Names of the families, by number.
+const FAMILIES: [&str; 5] = ["records", "feed", "state", "index", "keys"];
 
 fn family(number: u8) -> PyResult<Family> {
     [Family::Records, Family::Feed, Family::State, Family::Index, Family::Keys]
@@ -320,6 +323,11 @@ impl Context {
         py_puts(py, &puts)
     }
 
+    fn forget_keys(&self, py: Python<'_>, fetched: &Fetched) -> PyResult<Vec<PyPut>> {
+        let puts = self.locked(py).forget_keys(&fetched.lock());
+        Ok(py_puts(py, &puts.map_err(|error| self.raise(py, error))?))
+    }
+
     fn describe(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
         let context = self.locked(py);
         let state = context.state().map_err(|error| self.raise(py, error))?;
@@ -429,7 +437,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ] {
         module.add_function(function)?;
     }
+    module.add("CODES", PyList::new(py, CODES)?.to_tuple())?;
     module.add("INVALID_CODES", PyList::new(py, INVALID_CODES)?.to_tuple())?;
+    module.add("FAMILIES", PyList::new(py, FAMILIES)?.to_tuple())?;
     module.add("STRATEGIES", PyList::new(py, policy::STRATEGIES)?.to_tuple())?;
     module.add("ENCODINGS", PyList::new(py, Encoding::ALL.map(Encoding::name))?.to_tuple())?;
     module.add("TOKEN_BUDGET_MAX", limits::TOKEN_BUDGET_MAX)?;

@@ -63,7 +63,7 @@ pub struct State {
     pub hidden: Vec<(u64, u64)>,
     /// Id of the last message; unknown after a rewind.
     pub newest_id: Option<Option<String>>,
-    /// Pinned messages that are kept, ascending.
+    /// Pinned messages of the log, ascending; some may have left the kept list, and may come back.
     pub pins: Vec<u64>,
     /// Idempotency keys seen.
     pub keys_total: u64,
@@ -237,9 +237,7 @@ impl State {
     }
 
     fn fold_rewrite(&mut self, rewrite: &Rewrite, version: u64) {
-        let kept = Kept::from_runs(rewrite.kept.clone());
-        self.pins.retain(|seq| kept.find(*seq).is_some());
-        self.kept = Arc::new(kept);
+        self.kept = Arc::new(Kept::from_runs(rewrite.kept.clone()));
         self.pairing = rewrite.pairing.clone();
         self.rewritten = version;
     }
@@ -247,6 +245,7 @@ impl State {
     fn fold_rewound(&mut self, entry: &Rewound, version: u64) {
         // A rewind goes to a message that did not leave, so no range of those that left spans it.
         self.hidden.retain(|(from, _)| *from <= entry.to_seq);
+        self.pins.retain(|seq| *seq <= entry.to_seq);
         if entry.to_seq < self.index.len() {
             self.hidden.push((entry.to_seq + 1, self.index.len()));
         }

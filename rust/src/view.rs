@@ -59,7 +59,7 @@ pub struct List<'a> {
     pub kept: &'a Kept,
     /// Its columns.
     pub index: &'a Index,
-    /// Pinned messages that are kept, ascending.
+    /// Pinned messages of the log, ascending; those that are not kept do not count.
     pub pins: &'a [u64],
 }
 
@@ -156,8 +156,12 @@ impl List<'_> {
     /// As [`List::head`].
     pub fn turn_of(&self, position: u64, floor: u64) -> Result<Option<u64>> {
         let turn = self.cell(position)?.turn;
-        let near = self.kept.lower_bound(turn).max(floor);
+        let mut near = self.kept.lower_bound(turn).max(floor);
         if turn != 0 && near <= position && self.is_turn_start(near)? {
+            // Where something stands for the opening message, the next user message opens what is left of the turn.
+            while near < position && self.is_turn_start(near + 1)? {
+                near += 1;
+            }
             return Ok(Some(near));
         }
         let mut at = position;
@@ -189,7 +193,8 @@ impl List<'_> {
     }
 
     /// Merges spans that touch or overlap.
-    fn merge(mut spans: Vec<Span>) -> Vec<Span> {
+    #[must_use]
+    pub fn merge(mut spans: Vec<Span>) -> Vec<Span> {
         spans.retain(|(from, to)| from < to);
         spans.sort_unstable();
         let mut merged: Vec<Span> = Vec::with_capacity(spans.len());
@@ -278,9 +283,13 @@ impl Cutter<'_> {
 
     /// The first position that can fit: all behind it fits the budget beside the head.
     fn lower_bound(&self) -> Result<u64> {
-        let room = self.limits.budget.saturating_sub(self.limits.reserve);
-        let others = self.limits.used(self.head_tokens);
-        let behind = self.list.kept.tokens().saturating_sub(room.saturating_sub(others));
+        let room = self
+            .limits
+            .budget
+            .saturating_sub(self.limits.reserve)
+            .saturating_add_signed(self.limits.overhead.saturating_neg());
+        let spare = room.saturating_sub(self.head_tokens + self.limits.closing);
+        let behind = self.list.kept.tokens().saturating_sub(spare);
         Ok(self.list.kept.position_at(behind, self.list.index)?.max(self.head + 1))
     }
 

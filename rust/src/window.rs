@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::fetched::Records;
 use crate::index::Flags;
 use crate::kept::{Cell, ItemKind, Run};
+use crate::limits::RENDERED_WINDOWS_MAX;
 use crate::message::{Message, Role};
 use crate::record::digest;
 use crate::render::{self, hex, Json};
@@ -34,6 +35,47 @@ pub struct Rendered {
     pub end: u64,
     /// Time of the last use, in uses.
     pub used: u64,
+}
+
+/// The windows rendered last.
+#[derive(Debug, Default)]
+pub struct RenderedWindows {
+    windows: Vec<Rendered>,
+    uses: u64,
+}
+
+impl RenderedWindows {
+    /// The reply of a window; what was rendered of it before is used again.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for records and index chunks.
+    pub fn reply(&mut self, window: &Window<'_>, records: Records<'_>) -> Result<Vec<u8>> {
+        self.uses += 1;
+        let at = self.windows.iter().position(|rendered| rendered.token == window.token);
+        let mut current = match at {
+            Some(at) => self.windows.swap_remove(at),
+            None => Rendered { token: window.token, bytes: Json::default(), end: 0, used: 0 },
+        };
+        current.used = self.uses;
+        // Nothing is rendered while a record lacks, so what was rendered before stays good.
+        let reply = match window.render(&mut current, records) {
+            Ok(()) => window.reply(&current.bytes),
+            Err(lacking) => Err(lacking),
+        };
+        self.windows.push(current);
+        if self.windows.len() > RENDERED_WINDOWS_MAX {
+            let oldest = self.windows.iter().enumerate().min_by_key(|(_, rendered)| rendered.used);
+            let oldest = oldest.map_or(0, |(at, _)| at);
+            self.windows.swap_remove(oldest);
+        }
+        reply
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.windows.iter().map(|rendered| rendered.bytes.0.capacity()).sum()
+    }
 }
 
 /// A repair for a call that waits.
@@ -184,7 +226,7 @@ fn token(state: &State, selection: &Selection, closed: bool) -> [u8; 16] {
     bytes.extend_from_slice(&state.incarnation);
     bytes.extend_from_slice(&RULES.to_le_bytes());
     bytes.extend_from_slice(&state.rewritten.to_le_bytes());
-    for (from, _) in selection.spans.iter().skip(1) {
+    for (from, _) in &selection.spans {
         bytes.extend_from_slice(&from.to_le_bytes());
     }
     for (_, to) in selection.spans.iter().rev().skip(1) {

@@ -44,6 +44,11 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// The text from `start` to here.
+    pub(crate) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     /// Steps over one value and gives its text.
     pub fn value(&mut self) -> Option<&'a str> {
         let first = self.peek()?;
@@ -90,7 +95,7 @@ impl<'a> Cursor<'a> {
 /// The offset behind the string that starts at `start`.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+    while let Some(found) = bytes.get(at..).and_then(quote_or_backslash) {
         at += found;
         if bytes.get(at) == Some(&b'"') {
             return at + 1;
@@ -98,6 +103,31 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
         at += 2;
     }
     bytes.len()
+}
+
+/// The first `"` or `\`. Keys are short and code is full of escapes, so a few words are looked at here before the
+/// vector search, whose call costs more than they do.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < 32 {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let marks = zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)).map(|found| at + found)
+}
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The high bit of each byte that is zero; bits above the lowest one set may be wrong.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
 }
 
 /// One field of an object, borrowed from its text.
@@ -109,6 +139,8 @@ pub struct Field<'a> {
     pub value: &'a str,
     /// Where the value starts in the object's text.
     pub at: usize,
+    /// The key is spelled with escapes: comparing its bytes is not enough.
+    is_escaped: bool,
 }
 
 impl<'a> Field<'a> {
@@ -121,8 +153,8 @@ impl<'a> Field<'a> {
     /// True when the key is `name`, however it is escaped.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        let inner = self.key.get(1..self.key.len().saturating_sub(1)).unwrap_or_default();
-        inner == name || (inner.contains('\\') && self.name() == name)
+        let [b'"', inner @ .., b'"'] = self.key.as_bytes() else { return false };
+        inner == name.as_bytes() || (self.is_escaped && self.name() == name)
     }
 
     /// Where the value stands in the object's text.
@@ -142,19 +174,24 @@ impl<'a> Object<'a> {
     /// The object that `raw` is; nothing if it is another value.
     #[must_use]
     pub fn of(raw: &'a str) -> Option<Self> {
-        let mut cursor = Cursor::new(raw);
-        if !cursor.eat(b'{') {
-            return None;
-        }
+        Self::read(&mut Cursor::new(raw))
+    }
+
+    /// The object that comes next; nothing if another value does. Steps over it.
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let start = (cursor.peek()? == b'{').then_some(cursor.at)?;
+        cursor.at += 1;
         let mut fields = Vec::with_capacity(6);
         while cursor.peek() == Some(b'"') {
             let (Some(key), true) = (cursor.value(), cursor.eat(b':')) else { break };
             let Some(value) = cursor.value() else { break };
-            fields.push(Field { key, value, at: cursor.at() - value.len() });
+            let is_escaped = key.contains('\\');
+            fields.push(Field { key, value, at: cursor.at - value.len() - start, is_escaped });
             if !cursor.eat(b',') {
                 break;
             }
         }
+        cursor.eat(b'}');
         Some(Self { fields })
     }
 
@@ -212,6 +249,15 @@ impl<'a> Iterator for Elements<'a> {
         let at = self.cursor.at() - value.len();
         self.cursor.eat(b',');
         Some((at, value))
+    }
+}
+
+/// True for a JSON string of white space alone, and for an empty one.
+pub(crate) fn is_blank(raw: &str) -> bool {
+    match raw.as_bytes().get(1) {
+        // The usual case needs no decoding of a long text.
+        Some(first) if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\') => false,
+        _ => decode(raw).is_some_and(|text| text.trim().is_empty()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::slots::{Holder, Item, Slot};
 use super::{first_label, label, missing, Class, Kinds};
 use crate::error::Result;
-use crate::json::{decode, Elements, Object, Path};
+use crate::json::{decode, is_blank, Elements, Object, Path};
 
 /// A part, classified.
 pub(super) struct Sorted {
@@ -80,35 +80,38 @@ pub(super) fn whole_result(message: &Object<'_>, at: &Path<'_>) -> Result<(Optio
 /// Classifies one part.
 pub(super) fn classify(slot: &Slot<'_>, in_assistant: bool, at: &Path<'_>) -> Result<Sorted> {
     match slot.holder {
-        Holder::Parts { .. } => part(slot.raw, in_assistant, at),
-        Holder::Calls { .. } => chat_call(slot.raw, at),
-        Holder::Field(key) => field(key, slot.raw, at),
-        Holder::Whole => whole(slot.raw, at),
+        Holder::Parts { .. } => part(object_of(slot, "a part object", at)?, in_assistant, at),
+        Holder::Calls { .. } => chat_call(object_of(slot, "a tool call object", at)?, at),
+        Holder::Field(key) => field(key, slot, at),
+        Holder::Whole => whole(object_of(slot, "a message object", at)?, at),
     }
 }
 
-fn part(raw: &str, in_assistant: bool, at: &Path<'_>) -> Result<Sorted> {
-    let object = Object::of(raw).ok_or_else(|| at.wrong("a part object", raw))?;
-    let kind = kind(&object, at)?;
+fn object_of<'s, 'a>(slot: &'s Slot<'a>, expected: &str, at: &Path<'_>) -> Result<&'s Object<'a>> {
+    slot.object.as_ref().ok_or_else(|| at.wrong(expected, slot.raw))
+}
+
+fn part(object: &Object<'_>, in_assistant: bool, at: &Path<'_>) -> Result<Sorted> {
+    let kind = kind(object, at)?;
     let kind = kind.as_ref();
-    if is_ui_tool(kind, &object) {
-        return ui_tool(kind, &object, at);
+    if is_ui_tool(kind, object) {
+        return ui_tool(kind, object, at);
     }
     Ok(match kind {
-        "text" | "input_text" | "output_text" => text(&object, at)?,
+        "text" | "input_text" | "output_text" => text(object, at)?,
         "refusal" => Sorted::new(Class::Text),
-        "tool_call" | "tool-call" | "tool_use" | "server_tool_use" | "mcp_tool_use" => call(kind, &object, at)?,
-        "tool-result" | "tool-error" => result(&object, in_assistant, at)?,
-        "tool-invocation" => invocation(&object, at)?,
+        "tool_call" | "tool-call" | "tool_use" | "server_tool_use" | "mcp_tool_use" => call(kind, object, at)?,
+        "tool-result" | "tool-error" => result(object, in_assistant, at)?,
+        "tool-invocation" => invocation(object, at)?,
         "tool-approval-response" => Sorted::new(Class::Other).with(Kinds::APPROVAL, true),
         "step-start" => Sorted::blank(Class::Other, true),
-        _ if kind == "tool_result" => result(&object, false, at)?,
-        _ if kind.ends_with("_tool_result") => result(&object, true, at)?,
-        _ if is_reasoning(kind) => reasoning(&object),
+        _ if kind == "tool_result" => result(object, false, at)?,
+        _ if kind.ends_with("_tool_result") => result(object, true, at)?,
+        _ if is_reasoning(kind) => reasoning(object),
         _ if is_media(kind) => Sorted::new(Class::Media),
         _ if kind == "data" || kind == "json" || kind.starts_with("data-") => Sorted::new(Class::Data),
         _ => match Item::of(kind, object.text("call_id").is_some()) {
-            Some(found) => item(found, kind, &object, at)?,
+            Some(found) => item(found, kind, object, at)?,
             None => Sorted::new(Class::Other),
         },
     })
@@ -123,8 +126,10 @@ fn kind<'a>(object: &Object<'a>, at: &Path<'_>) -> Result<Cow<'a, str>> {
 fn text(object: &Object<'_>, at: &Path<'_>) -> Result<Sorted> {
     let at = at.key("text");
     let raw = object.field("text").ok_or_else(|| missing(&at, "a text part needs a string `text`"))?.value;
-    let text = decode(raw).ok_or_else(|| at.wrong("a string", raw))?;
-    Ok(Sorted::blank(Class::Text, text.trim().is_empty()))
+    if !raw.starts_with('"') {
+        return Err(at.wrong("a string", raw));
+    }
+    Ok(Sorted::blank(Class::Text, is_blank(raw)))
 }
 
 fn is_reasoning(kind: &str) -> bool {
@@ -141,7 +146,7 @@ pub(crate) fn is_media(kind: &str) -> bool {
 fn reasoning(object: &Object<'_>) -> Sorted {
     let signed = is_signed(object);
     let says = |name: &str| match object.get(name) {
-        Some(raw) if raw.starts_with('"') => decode(raw).is_some_and(|text| !text.trim().is_empty()),
+        Some(raw) if raw.starts_with('"') => !is_blank(raw),
         Some(raw) => raw != "[]",
         None => false,
     };
@@ -244,24 +249,23 @@ fn ui_pair(id: Option<String>, name: Option<String>, by_provider: bool, is_answe
 }
 
 /// An element of `tool_calls`.
-fn chat_call(raw: &str, at: &Path<'_>) -> Result<Sorted> {
-    let object = Object::of(raw).ok_or_else(|| at.wrong("a tool call object", raw))?;
-    let id = first_label(&object, &["id", "call_id", "tool_call_id"], at)?;
+fn chat_call(object: &Object<'_>, at: &Path<'_>) -> Result<Sorted> {
+    let id = first_label(object, &["id", "call_id", "tool_call_id"], at)?;
     let name = ["function", "custom"].iter().find_map(|key| object.object(key).map(|inner| (key, inner)));
     let name = match name {
         Some((key, inner)) => label(&inner, "name", &at.key(key))?,
-        None => label(&object, "name", at)?,
+        None => label(object, "name", at)?,
     };
     let pair = Pair::Call { id, name, by_provider: false };
-    Ok(Sorted::pair(Class::ToolCall, pair).with(Kinds::SIGNED, is_signed(&object)))
+    Ok(Sorted::pair(Class::ToolCall, pair).with(Kinds::SIGNED, is_signed(object)))
 }
 
-fn field(key: &str, raw: &str, at: &Path<'_>) -> Result<Sorted> {
-    let is_blank = || raw == "[]" || decode(raw).is_some_and(|text| text.trim().is_empty());
+fn field(key: &str, slot: &Slot<'_>, at: &Path<'_>) -> Result<Sorted> {
+    let raw = slot.raw;
+    let is_blank = || raw == "[]" || is_blank(raw);
     Ok(match key {
         "function_call" => {
-            let object = Object::of(raw).ok_or_else(|| at.wrong("an object or null", raw))?;
-            let name = label(&object, "name", at)?;
+            let name = label(object_of(slot, "an object or null", at)?, "name", at)?;
             Sorted::pair(Class::ToolCall, Pair::Call { id: None, name, by_provider: false })
         }
         "refusal" => Sorted::blank(Class::Text, is_blank()),
@@ -281,11 +285,10 @@ fn is_encrypted(part: &Object<'_>) -> bool {
 }
 
 /// A Responses item that is a message of its own.
-fn whole(raw: &str, at: &Path<'_>) -> Result<Sorted> {
-    let object = Object::of(raw).ok_or_else(|| at.wrong("a message object", raw))?;
-    let kind = kind(&object, at)?;
+fn whole(object: &Object<'_>, at: &Path<'_>) -> Result<Sorted> {
+    let kind = kind(object, at)?;
     let found = Item::of(&kind, object.text("call_id").is_some()).unwrap_or(Item::Other);
-    item(found, &kind, &object, at)
+    item(found, &kind, object, at)
 }
 
 fn item(found: Item, kind: &str, object: &Object<'_>, at: &Path<'_>) -> Result<Sorted> {

@@ -13,9 +13,10 @@ pub(super) struct Pairs {
     pub answered: Vec<ToolResult>,
 }
 
-/// A call of this message until a result is found. `call` is none for calls that the provider runs.
+/// A call of this message until a result is found.
 struct Open {
-    call: Option<Call>,
+    call: Call,
+    by_provider: bool,
     is_answered: bool,
 }
 
@@ -38,7 +39,8 @@ impl Pairs {
                 },
             }
         }
-        pairs.calls = open.list.into_iter().filter(|open| !open.is_answered).filter_map(|open| open.call).collect();
+        let unanswered = open.list.into_iter().filter(|open| !open.is_answered && !open.by_provider);
+        pairs.calls = unanswered.map(|open| open.call).collect();
         pairs
     }
 }
@@ -52,29 +54,32 @@ enum Answered {
 #[derive(Default)]
 struct OpenCalls {
     list: Vec<Open>,
+    /// How many of the list the two below know; most messages have no results and need neither.
+    indexed: usize,
     by_id: HashMap<String, Vec<usize>>,
     without_id: VecDeque<usize>,
 }
 
 impl OpenCalls {
     fn push(&mut self, id: Option<String>, name: Option<String>, by_provider: bool) {
-        let at = self.list.len();
-        match &id {
-            Some(id) => self.by_id.entry(id.clone()).or_default().push(at),
-            None => self.without_id.push_back(at),
-        }
-        let call = (!by_provider).then_some(Call { id, name });
-        self.list.push(Open { call, is_answered: false });
+        self.list.push(Open { call: Call { id, name }, by_provider, is_answered: false });
     }
 
     /// Answers the nearest earlier open call with this id; without an id, the oldest without one.
     fn answer(&mut self, id: Option<&str>) -> Option<Answered> {
+        for (at, open) in self.list.iter().enumerate().skip(self.indexed) {
+            match &open.call.id {
+                Some(id) => self.by_id.entry(id.clone()).or_default().push(at),
+                None => self.without_id.push_back(at),
+            }
+        }
+        self.indexed = self.list.len();
         let at = match id {
             Some(id) => self.by_id.get_mut(id)?.pop()?,
             None => self.without_id.pop_front()?,
         };
         let open = self.list.get_mut(at)?;
         open.is_answered = true;
-        Some(if open.call.is_some() { Answered::Client } else { Answered::Provider })
+        Some(if open.by_provider { Answered::Provider } else { Answered::Client })
     }
 }

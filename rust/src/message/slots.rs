@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{missing, Role};
 use crate::error::{Error, Result};
-use crate::json::{Elements, Object, Path};
+use crate::json::{Cursor, Object, Path};
 
 /// Names that the server adds on output, and `token_count`: taken out of what comes in.
 const ADDED: &[&str] = &["seq", "token_count", "inserted_at", "from_seq", "to_seq", "edited", "repair"];
@@ -32,6 +32,8 @@ pub(crate) struct Slot<'a> {
     pub raw: &'a str,
     pub at: usize,
     pub holder: Holder,
+    /// The fields, where the part is an object.
+    pub object: Option<Object<'a>>,
 }
 
 impl Slot<'_> {
@@ -88,9 +90,12 @@ impl Item {
             "tool_search_output" if !has_call_id => Self::Done,
             "reasoning" => Self::Reasoning,
             "mcp_approval_response" => Self::Approval,
-            "mcp_approval_request" | "mcp_list_tools" | "item_reference" | "compaction" | "compaction_summary" => {
-                Self::Other
-            }
+            "mcp_approval_request"
+            | "mcp_list_tools"
+            | "additional_tools"
+            | "item_reference"
+            | "compaction"
+            | "compaction_summary" => Self::Other,
             _ if kind.ends_with("_call") && has_call_id => Self::Call,
             _ if kind.ends_with("_call") => Self::Done,
             _ if kind.ends_with("_output") => Self::Output,
@@ -165,7 +170,7 @@ pub(super) fn normalised(object: &Object<'_>, size_hint: usize) -> String {
 /// The parts of a stored body: those of the array first, then `tool_calls`, then single fields.
 pub(crate) fn slots<'a>(object: &Object<'a>, body: &'a str) -> Vec<Slot<'a>> {
     if item(object).is_some() {
-        return vec![Slot { raw: body, at: 0, holder: Holder::Whole }];
+        return vec![Slot { raw: body, at: 0, holder: Holder::Whole, object: Some(object.clone()) }];
     }
     let mut slots = Vec::with_capacity(4);
     for key in ["parts", "content"] {
@@ -174,7 +179,8 @@ pub(crate) fn slots<'a>(object: &Object<'a>, body: &'a str) -> Vec<Slot<'a>> {
     push_elements(object, "tool_calls", &mut slots, |index| Holder::Calls { index });
     for key in FIELDS {
         if let Some(field) = object.field(key).filter(|field| field.value != "null") {
-            slots.push(Slot { raw: field.value, at: field.at, holder: Holder::Field(key) });
+            let object = Object::of(field.value);
+            slots.push(Slot { raw: field.value, at: field.at, holder: Holder::Field(key), object });
         }
     }
     slots
@@ -182,6 +188,18 @@ pub(crate) fn slots<'a>(object: &Object<'a>, body: &'a str) -> Vec<Slot<'a>> {
 
 fn push_elements<'a>(object: &Object<'a>, key: &str, slots: &mut Vec<Slot<'a>>, holder: impl Fn(usize) -> Holder) {
     let Some(field) = object.field(key) else { return };
-    let Some(elements) = Elements::of(field.value) else { return };
-    slots.extend(elements.enumerate().map(|(index, (at, raw))| Slot { raw, at: field.at + at, holder: holder(index) }));
+    let mut cursor = Cursor::new(field.value);
+    if !cursor.eat(b'[') {
+        return;
+    }
+    for index in 0.. {
+        let Some(first) = cursor.peek() else { return };
+        let start = cursor.at();
+        let object = Object::read(&mut cursor);
+        if first != b'{' && cursor.value().is_none() {
+            return;
+        }
+        slots.push(Slot { raw: cursor.since(start), at: field.at + start, holder: holder(index), object });
+        cursor.eat(b',');
+    }
 }

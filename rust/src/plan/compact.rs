@@ -10,7 +10,7 @@ use crate::fetched::Records;
 use crate::index::Flags;
 use crate::kept::{Item, ItemKind, Kept, Run};
 use crate::message::{Class, Message};
-use crate::pairing::{Pairing, Shape};
+use crate::pairing::{OpenCall, Pairing, Shape};
 use crate::view::List;
 
 /// One item of a replacement.
@@ -62,7 +62,28 @@ pub fn compact(draft: &mut Draft<'_>, request: &Compact, records: Records<'_>) -
     list.extend_from(&kept, 0, area.first, &draft.state.index)?;
     Builder { draft, kept: &kept, records, list: &mut list, area }.build(pieces)?;
     list.extend_from(&kept, area.last, kept.len(), &draft.state.index)?;
-    draft.add_compacted(By::Caller, (area.from, area.to), request.up_to_version, &list)
+    let (list, repaired) = close_inside(draft, list)?;
+    draft.add_compacted_with(By::Caller, (area.from, area.to), request.up_to_version, &list, &repaired)
+}
+
+/// Calls that wait for their results, and which something follows now, get repairs.
+fn close_inside(draft: &mut Draft<'_>, mut list: Kept) -> Result<(Kept, Vec<OpenCall>)> {
+    let waiting: Vec<OpenCall> = draft.state.pairing.waiting().cloned().collect();
+    let mut repaired = Vec::new();
+    for call in waiting {
+        let Some(position) = list.find(call.seq) else { continue };
+        let end = List { kept: &list, index: &draft.state.index, pins: &[] }.unit_end(position)?;
+        if end < list.len() {
+            let last = list.cell(end - 1, &draft.state.index)?;
+            let repair = draft.repair(&call, last.to.max(last.from))?;
+            let mut next = list.slice(&[(0, end)], &draft.state.index)?;
+            next.push_item(repair);
+            next.extend_from(&list, end, list.len(), &draft.state.index)?;
+            list = next;
+            repaired.push(call);
+        }
+    }
+    Ok((list, repaired))
 }
 
 fn check_version(draft: &Draft<'_>, up_to_version: Option<u64>) -> Result<()> {
@@ -144,7 +165,8 @@ fn is_unfinished(draft: &Draft<'_>, list: List<'_>, start: u64, end: u64, versio
     }
     for position in start..end {
         let cell = list.kept.cell(position, list.index)?;
-        if cell.kind == ItemKind::Repair && cell.version > version {
+        // A result that came late was a repair then, which said nothing.
+        if matches!(cell.kind, ItemKind::Repair | ItemKind::Late) && cell.version > version {
             return Ok(true);
         }
     }
@@ -268,7 +290,7 @@ impl Builder<'_, '_> {
     /// Appends messages that stay: as they are shown, or, where they are not all shown, as they came in.
     fn push_live(&mut self, from: u64, to: u64) -> Result<()> {
         let (first, last) = (self.kept.lower_bound(from), self.kept.lower_bound(to + 1));
-        if self.is_live(from, to, first, last) {
+        if self.is_live(from, to, first, last)? {
             let list = List { kept: self.kept, index: &self.draft.state.index, pins: &[] };
             if first < last && (list.unit_start(first)? != first || list.unit_end(last - 1)? != last) {
                 return Err(cuts(from, to));
@@ -285,16 +307,32 @@ impl Builder<'_, '_> {
             return Err(cuts(from, to));
         }
         let rebuilt = rebuild(self.draft, from, to, self.records)?;
-        self.list.extend_from(&rebuilt.kept, 0, rebuilt.kept.len(), &self.draft.state.index)
+        self.list.extend_from(&rebuilt.kept, 0, rebuilt.kept.len(), &self.draft.state.index)?;
+        let still =
+            |call: &OpenCall| self.draft.state.pairing.waiting().any(|w| (w.seq, w.call) == (call.seq, call.call));
+        let unanswered: Vec<OpenCall> = rebuilt.pairing.waiting().filter(|call| !still(call)).cloned().collect();
+        for call in unanswered {
+            let repair = self.draft.repair(&call, to)?;
+            self.list.push_item(repair);
+        }
+        Ok(())
     }
 
-    /// All messages of the range stand in the kept list.
-    fn is_live(&self, from: u64, to: u64, first: u64, last: u64) -> bool {
+    /// All messages of the range stand in the kept list, but for results that stay out of it.
+    fn is_live(&self, from: u64, to: u64, first: u64, last: u64) -> Result<bool> {
         let shown = |run: &Run| match run {
             Run::Messages { from: a, to: b, .. } => (*b.min(&to) + 1).saturating_sub(*a.max(&from)),
             Run::Item(item) => u64::from(item.kind == ItemKind::Edit && (from..=to).contains(&item.from)),
         };
-        first < last && self.kept.runs().iter().map(shown).sum::<u64>() == to + 1 - from
+        if first >= last || self.kept.runs().iter().map(shown).sum::<u64>() == to + 1 - from {
+            return Ok(first < last);
+        }
+        for seq in from..=to {
+            if self.kept.find(seq).is_none() && !self.draft.state.index.row(seq)?.flags.has(Flags::OUT) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::estimate::CountRules;
 use crate::kept::{Kept, Run};
 use crate::message::Message;
-use crate::pairing::Pairing;
+use crate::pairing::{OpenCall, Pairing};
 use crate::state::{State, RULES};
 
 pub use append::{append, Append};
@@ -84,9 +84,25 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// As [`Draft::add`].
     pub fn add_compacted(&mut self, by: By, range: (u64, u64), up_to_version: Option<u64>, kept: &Kept) -> Result<()> {
+        self.add_compacted_with(by, range, up_to_version, kept, &[])
+    }
+
+    /// As [`Draft::add_compacted`], where calls that waited were closed by repairs.
+    ///
+    /// # Errors
+    /// As [`Draft::add`].
+    pub fn add_compacted_with(
+        &mut self,
+        by: By,
+        range: (u64, u64),
+        up_to_version: Option<u64>,
+        kept: &Kept,
+        repaired: &[OpenCall],
+    ) -> Result<()> {
         let strategy = if by == By::Policy { self.state.policy.name().to_owned() } else { String::new() };
         let tokens = (self.state.kept.tokens(), kept.tokens());
         let mut pairing = self.state.pairing.clone();
+        pairing.close(repaired);
         pairing.retain(kept.ends_with_user(&self.state.index)?, |seq| kept.find(seq).is_some());
         let rewrite = self.rewrite(kept.runs(), pairing);
         self.add(Entry::Compacted(Compacted { by, strategy, range, up_to_version, tokens, rewrite }))

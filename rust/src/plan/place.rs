@@ -136,7 +136,11 @@ impl Draft<'_> {
         placement.repairs.iter().map(|call| self.repair(call, placement.repairs_at)).collect()
     }
 
-    fn repair(&mut self, call: &OpenCall, at: u64) -> Result<Item> {
+    /// The repair of one call, to stand after message `at`.
+    ///
+    /// # Errors
+    /// As [`Draft::repairs`].
+    pub fn repair(&mut self, call: &OpenCall, at: u64) -> Result<Item> {
         let body = edit::repair(&call.shown_id(), call.name.as_deref());
         let derived = self.derived(&body)?;
         let slot = self.body(body);

@@ -20,13 +20,32 @@ impl LastN {
     }
 
     /// Where the list is to be cut for its number of messages: whole chunks go, from the oldest on.
-    fn by_number(&self, due: &Due<'_>, pins: &[Vec<Span>]) -> u64 {
+    fn by_number(&self, due: &Due<'_>, pinned: &[Span]) -> u64 {
         let list = due.state.list();
-        let pinned: u64 = pins.iter().flatten().map(|(from, to)| to - from).sum();
-        let others = (list.kept.len() - due.head).saturating_sub(pinned);
+        let pinned_items: u64 = pinned.iter().map(|(from, to)| to - from).sum();
+        let others = (list.kept.len() - due.head).saturating_sub(pinned_items);
         let over = others.saturating_sub(self.limit);
-        let dropped = over.div_ceil(self.chunk) * self.chunk;
-        (due.head + dropped).min(list.kept.len())
+        let mut cut = due.head + over.div_ceil(self.chunk) * self.chunk;
+        // What is pinned before the cut stays, so the cut lies that much further.
+        for (from, to) in pinned.iter().filter(|_| over > 0) {
+            cut += if *from < cut { to - from } else { 0 };
+        }
+        cut.min(list.kept.len())
+    }
+
+    /// Where the list is to be cut so that head, pins and the rest come down to the target.
+    fn by_tokens(due: &Due<'_>, pinned: &[Span]) -> Result<u64> {
+        let list = due.state.list();
+        let (kept, index) = (list.kept, list.index);
+        let mut behind = kept.tokens().saturating_sub(due.target) + kept.tokens_between(0, due.head, index)?;
+        let mut cut = kept.position_at(behind, index)?;
+        for (from, to) in pinned {
+            if *from < cut {
+                behind += kept.tokens_between(*from, *to, index)?;
+                cut = kept.position_at(behind, index)?;
+            }
+        }
+        Ok(cut)
     }
 }
 
@@ -34,10 +53,10 @@ impl Strategy for LastN {
     fn run(&self, due: &Due<'_>) -> Result<Option<Vec<Span>>> {
         let list = due.state.list();
         let pins = list.pinned(due.head)?;
-        let mut wanted = self.by_number(due, &pins);
+        let pinned = List::merge(pins.concat());
+        let mut wanted = self.by_number(due, &pinned);
         if due.over_trigger {
-            let behind = list.kept.tokens().saturating_sub(due.target);
-            wanted = wanted.max(list.kept.position_at(behind, list.index)?);
+            wanted = wanted.max(Self::by_tokens(due, &pinned)?);
         }
         if wanted <= due.head {
             return Ok(None);
@@ -48,7 +67,12 @@ impl Strategy for LastN {
 
     fn is_due(&self, state: &State) -> Result<bool> {
         let head = if state.policy.common.keep_system { state.list().head()? } else { 0 };
-        Ok((state.kept.len() - head).saturating_sub(state.pins.len() as u64) > self.limit)
+        if state.kept.len().saturating_sub(head) <= self.limit {
+            return Ok(false);
+        }
+        let pinned = List::merge(state.list().pinned(head)?.concat());
+        let pinned: u64 = pinned.iter().map(|(from, to)| to - from).sum();
+        Ok((state.kept.len() - head).saturating_sub(pinned) > self.limit)
     }
 }
 
@@ -70,7 +94,8 @@ fn valid_cut(list: List<'_>, head: u64, wanted: u64, limit: u64, target: u64) ->
         return Ok(next.map(|at| (None, at)));
     }
     let newest = list.unit_start(last)?;
-    let unit = list.next_unit(wanted)?.min(newest);
+    // The opening message stays as well, so one more has to go.
+    let unit = list.next_unit(wanted + 1)?.min(newest);
     if unit <= opener + 1 {
         return Ok((opener > head).then_some((None, opener)));
     }

@@ -1,0 +1,115 @@
+"""Measuring in interleaved rounds, and printing what came out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a figure of ours, its counterpart's, and their ratio in each round."""
+
+    number: str
+    what: str
+    ours: str
+    theirs: str
+    ratios: Sequence[float]
+    target: str
+    reached: bool | None = None
+
+    @property
+    def ratio(self) -> float:
+        """The median."""
+        return statistics.median(self.ratios)
+
+    def cells(self) -> tuple[str, ...]:
+        """For the table."""
+        spread = f"{_short(min(self.ratios))} to {_short(max(self.ratios))}" if len(self.ratios) > 1 else ""
+        verdict = {True: "yes", False: "NO", None: ""}[self.reached]
+        return self.number, self.what, self.ours, self.theirs, _short(self.ratio), spread, self.target, verdict
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def at_least(
+    number: str, what: str, ours: str, theirs: str, ratios: Sequence[float], least: float | None = None
+) -> Row:
+    """A row whose ratio has to be at least so much."""
+    reached = None if least is None else statistics.median(ratios) >= least
+    return Row(number, what, ours, theirs, ratios, "" if least is None else f">= {least:g}", reached)
+
+
+def at_most(number: str, what: str, ours: str, theirs: str, ratios: Sequence[float], most: float | None = None) -> Row:
+    """A row whose ratio has to be at most so much."""
+    reached = None if most is None else statistics.median(ratios) <= most
+    return Row(number, what, ours, theirs, ratios, "" if most is None else f"<= {most:g}", reached)
+
+
+def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Runs everything once a round, so that what disturbs the machine disturbs all; the order turns round by round."""
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    names = list(runs)
+    for n in range(rounds):
+        for name in names if n % 2 == 0 else reversed(names):
+            found[name].append(runs[name]())
+    return found
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Ours to theirs, round by round."""
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
+
+
+def spread(values: Sequence[float], unit: str = "") -> str:
+    """The median, and how far it is to the outermost rounds."""
+    middle = statistics.median(values)
+    reach = max(abs(max(values) - middle), abs(min(values) - middle)) / middle
+    return f"{number(middle)}{unit} ±{reach:.0%}"
+
+
+def number(value: float) -> str:
+    """A figure of three digits or more, without a tail of noise."""
+    if value >= 100:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.3g}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in columns."""
+    head = ("row", "what", "ours", "counterpart", "ratio", "rounds", "target", "met")
+    lines = [head, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def machine() -> str:
+    """What this was measured on, and how busy it was."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
+        model = next((value.strip() for name, _, value in lines if name.startswith("model name")), model)
+    load = ", ".join(f"{each:.2f}" for each in os.getloadavg())
+    return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}, load average {load}"
+
+
+def sync_ms() -> float:
+    """What making 4 KB durable takes where the stores of the benchmarks stand: the floor of a durable write."""
+    with tempfile.TemporaryFile() as file:
+        took = []
+        for _ in range(50):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - began)
+    return statistics.median(took) * 1000

@@ -1,0 +1,97 @@
+"""The command `fastpaca`. What a subcommand needs is imported when it runs: `--version` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from fastpaca.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_PROBLEM: Final = 1
+EXIT_USAGE: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command. Gives its exit code: 0, 1 for what went wrong, 2 for a wrong call."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.run is None:
+        parser.print_help()
+        return EXIT_USAGE
+    try:
+        code: int = given.run(given)
+    except ConfigError as error:
+        return _complain(str(error), EXIT_USAGE)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fastpaca", description="Context infrastructure for LLM applications.")
+    parser.add_argument("--version", action="version", version=f"fastpaca {version('fastpaca')}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="")
+    serve = commands.add_parser("serve", help="serve a data directory over HTTP")
+    serve.add_argument("--host", help="address to listen on (FASTPACA_HOST, 127.0.0.1)")
+    serve.add_argument("--port", help="port to listen on (FASTPACA_PORT, 4000)")
+    serve.add_argument("--data-dir", help="directory of the store (FASTPACA_DATA_DIR, ./data)")
+    serve.add_argument("--log-level", help="debug, info, warning, error or critical (FASTPACA_LOG_LEVEL, info)")
+    serve.add_argument("--workers", type=int, help=argparse.SUPPRESS)
+    serve.set_defaults(run=_serve)
+    verify = commands.add_parser("verify", help="check everything that a data directory holds")
+    verify.add_argument("--data-dir", help="directory of the store (FASTPACA_DATA_DIR, ./data)")
+    verify.add_argument("--json", action="store_true", help="print the result as JSON")
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> int:
+    config = Config.from_environ(host=given.host, port=given.port, data_dir=given.data_dir, log_level=given.log_level)
+    try:
+        from fastpaca.http import server  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("fastpaca"):
+            raise
+        return _complain(f"serving needs more packages ({error.name}): pip install 'fastpaca[server]'", EXIT_PROBLEM)
+    from fastpaca.errors import FastpacaError  # noqa: PLC0415
+
+    try:
+        server.run(config, workers=given.workers)
+    except (FastpacaError, server.ServerError) as error:
+        return _complain(str(error), EXIT_PROBLEM)
+    return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    config = Config.from_environ(data_dir=given.data_dir)
+    from fastpaca import verify  # noqa: PLC0415
+    from fastpaca.errors import FastpacaError  # noqa: PLC0415
+
+    try:
+        report = verify.verify(config.data_dir, progress=_progress)
+    except FastpacaError as error:
+        return _complain(str(error), EXIT_PROBLEM)
+    print(report.json() if given.json else report.text())  # noqa: T201
+    return 0 if report.ok else EXIT_PROBLEM
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"fastpaca: {message}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def run() -> NoReturn:
+    """For `python -m fastpaca.cli`."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

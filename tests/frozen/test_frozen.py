@@ -1,0 +1,36 @@
+"""Data directories of every format that was ever released open, and read as they did then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import fastpaca
+import pytest
+
+from tests.frozen.make import FOLDER, copied, reads
+
+FORMATS = sorted(int(path.stem.split("-")[1]) for path in FOLDER.glob("format-*.json"))
+
+
+def test_there_is_one() -> None:
+    assert FORMATS
+
+
+@pytest.mark.parametrize("number", FORMATS)
+def test_it_reads_as_it_did(number: int, tmp_path: Path) -> None:
+    expected = json.loads((FOLDER / f"format-{number}.json").read_text())
+    with fastpaca.open(copied(number, tmp_path / "data")) as store:
+        assert reads(store) == expected
+
+
+@pytest.mark.parametrize("number", FORMATS)
+def test_it_goes_on(number: int, tmp_path: Path) -> None:
+    data = copied(number, tmp_path / "data")
+    with fastpaca.open(data) as store:
+        chat = store.context("chat")
+        last = chat.info().last_seq
+        assert chat.append({"role": "system", "content": "Be brief.", "id": "s"}, idempotency_key="first").seq == 1
+        assert chat.append({"role": "user", "content": "again"}).seq == last + 1
+    with fastpaca.open(data) as store:
+        assert store.context("chat").info().last_seq == last + 1
