@@ -11,7 +11,7 @@ use crate::idempotency;
 use crate::keys;
 use crate::limits::SNAPSHOT_RECORDS;
 use crate::plan::{self, Draft};
-use crate::record::{KeyHeader, Record, StoredRecord};
+use crate::record::{After, KeyHeader, Record, StoredRecord};
 use crate::render::{self, Json};
 use crate::reply::ReplyShape;
 use crate::request::{Action, Request};
@@ -253,8 +253,14 @@ impl Context {
         let state = State::new(&self.id, &created, now_ms);
         let reply = render::context(&state);
         let key = key_header(request, 0, &reply);
-        let record =
-            Record { first_version: 0, time_ms: now_ms, first_seq: 1, entries: vec![Entry::Created(created)], key };
+        let record = Record {
+            first_version: 0,
+            time_ms: now_ms,
+            first_seq: 1,
+            after: After::default(),
+            entries: vec![Entry::Created(created)],
+            key,
+        };
         let planned = self.planned.insert(state);
         let mut commit = seal(planned, &mut self.in_flight, record, &[], reply);
         commit.created = true;
@@ -291,7 +297,8 @@ impl Context {
         }
         let key = key_header(request, state.keys_total, &reply);
         let needs = state.needs_compaction() && !state.tombstoned;
-        let record = Record { first_version, time_ms, first_seq, entries, key };
+        let after = After { used_tokens: state.used_tokens(), needs_compaction: state.needs_compaction() };
+        let record = Record { first_version, time_ms, first_seq, after, entries, key };
         let mut commit = seal(state, &mut self.in_flight, record, &bodies, reply);
         if needs != needed {
             commit.puts.push((Family::State, keys::needs_marker(&self.id), needs.then(Vec::new)));
@@ -326,7 +333,7 @@ impl Context {
         let records = Records { id: &self.id, recent: &self.recent, fetched };
         let stored = StoredRecord::parse(records.get(entry.first_version)?)?;
         let lost = || Error::corrupt(format!("record {} has lost its idempotency header", entry.first_version));
-        let reply = stored.key.ok_or_else(lost)?.reply;
+        let reply = stored.key()?.ok_or_else(lost)?.reply;
         Ok(Some(Outcome::Done { reply, version: stored.last_version, replayed: true }))
     }
 

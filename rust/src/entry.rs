@@ -25,8 +25,17 @@ pub struct Origin {
     pub seq: u64,
 }
 
+/// [`Created`] as it is stored.
+#[derive(Serialize, Deserialize)]
+struct CreatedWire {
+    incarnation: Bytes16,
+    config: Config,
+    metadata_slot: u32,
+    origin: Option<Origin>,
+}
+
 /// The context begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Created {
     /// Random; seeds the chain, so a context made anew never continues an older one.
     pub incarnation: Bytes16,
@@ -205,37 +214,58 @@ impl Entry {
         }
     }
 
-    /// The payload behind the kind.
+    /// The payload behind the kind. Metadata is the user's own words: it goes to the bodies, where it can be erased.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, bodies: &mut Vec<Vec<u8>>, first_slot: u32) -> Vec<u8> {
+        let mut body = |text: &str| {
+            bodies.push(text.as_bytes().to_vec());
+            first_slot.saturating_add(u32::try_from(bodies.len() - 1).unwrap_or(u32::MAX))
+        };
         let payload = match self {
-            Self::Created(entry) => postcard::to_allocvec(entry),
+            Self::Created(entry) => {
+                let slot = body(&entry.metadata);
+                postcard::to_allocvec(&CreatedWire {
+                    incarnation: entry.incarnation,
+                    config: entry.config.clone(),
+                    metadata_slot: slot,
+                    origin: entry.origin.clone(),
+                })
+            }
             Self::Configured(entry) => postcard::to_allocvec(entry),
             Self::Appended(entry) => postcard::to_allocvec(entry),
             Self::Compacted(entry) => postcard::to_allocvec(entry),
             Self::Reverted(entry) => postcard::to_allocvec(entry),
             Self::Rewound(entry) => postcard::to_allocvec(entry),
-            Self::Metadata(entry) => postcard::to_allocvec(entry),
+            Self::Metadata(metadata) => postcard::to_allocvec(&body(metadata)),
             Self::Tombstoned(entry) => postcard::to_allocvec(entry),
         };
         // Writing to memory can't fail, and no entry holds a sequence of unknown length.
         payload.unwrap_or_default()
     }
 
-    /// Decodes the entry at `version`.
+    /// Decodes the entry at `version`; `body` gives the text of a body, an empty object where it was erased.
     ///
     /// # Errors
     /// [`Error::UnknownEntry`] for a kind that this release does not know, [`Error::Corrupt`] for a payload that is not
     /// of its kind.
-    pub fn decode(kind: u8, payload: &[u8], version: u64) -> Result<Self> {
+    pub fn decode(kind: u8, payload: &[u8], version: u64, body: impl Fn(u32) -> Result<String>) -> Result<Self> {
         Ok(match kind {
-            0 => Self::Created(postcard::from_bytes(payload)?),
+            0 => {
+                let wire: CreatedWire = postcard::from_bytes(payload)?;
+                let metadata = body(wire.metadata_slot)?;
+                Self::Created(Created {
+                    incarnation: wire.incarnation,
+                    config: wire.config,
+                    metadata,
+                    origin: wire.origin,
+                })
+            }
             1 => Self::Configured(postcard::from_bytes(payload)?),
             2 => Self::Appended(postcard::from_bytes(payload)?),
             3 => Self::Compacted(postcard::from_bytes(payload)?),
             4 => Self::Reverted(postcard::from_bytes(payload)?),
             5 => Self::Rewound(postcard::from_bytes(payload)?),
-            6 => Self::Metadata(postcard::from_bytes(payload)?),
+            6 => Self::Metadata(body(postcard::from_bytes(payload)?)?),
             7 => Self::Tombstoned(postcard::from_bytes(payload)?),
             _ => return Err(Error::UnknownEntry { kind, version }),
         })

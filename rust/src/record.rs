@@ -22,7 +22,7 @@ struct BodyMeta {
 }
 
 /// The idempotency header of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHeader {
     /// The key.
     pub key: String,
@@ -34,14 +34,33 @@ pub struct KeyHeader {
     pub reply: Vec<u8>,
 }
 
+/// The idempotency header as it is stored: the reply may hold the user's own words, so it is a body.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeyWire {
+    key: String,
+    hash: Bytes16,
+    ordinal: u64,
+    reply_slot: u32,
+}
+
+/// What is kept after a record, for readers of the log that hold no state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// Kept tokens, calibration included.
+    pub used_tokens: u64,
+    /// They are over the trigger.
+    pub needs_compaction: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header<'a> {
     first_version: u64,
     last_version: u64,
     time_ms: i64,
     first_seq: u64,
+    after: After,
     bodies: Vec<BodyMeta>,
-    key: Option<KeyHeader>,
+    key: Option<KeyWire>,
     #[serde(borrow)]
     entries: Vec<(u8, &'a [u8])>,
 }
@@ -55,6 +74,8 @@ pub struct Record {
     pub time_ms: i64,
     /// `seq` of its first message, or of the next one where it has none.
     pub first_seq: u64,
+    /// What is kept after it.
+    pub after: After,
     /// What it says.
     pub entries: Vec<Entry>,
     /// Set where the caller gave a key.
@@ -83,7 +104,16 @@ impl Record {
     /// The stored form and the chain after it. `bodies` are those of its messages, then those of its exceptions.
     #[must_use]
     pub fn encode(&self, bodies: &[Cow<'_, [u8]>], chain: Bytes16) -> (Vec<u8>, Bytes16) {
-        let payloads: Vec<(u8, Vec<u8>)> = self.entries.iter().map(|e| (e.kind(), e.encode())).collect();
+        let first_slot = u32::try_from(bodies.len()).unwrap_or(u32::MAX);
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        let payloads = self.entries.iter().map(|e| (e.kind(), e.encode(&mut texts, first_slot)));
+        let payloads: Vec<(u8, Vec<u8>)> = payloads.collect();
+        let key = self.key.as_ref().map(|header| {
+            texts.push(header.reply.clone());
+            let reply_slot = first_slot.saturating_add(u32::try_from(texts.len() - 1).unwrap_or(u32::MAX));
+            KeyWire { key: header.key.clone(), hash: header.hash, ordinal: header.ordinal, reply_slot }
+        });
+        let bodies: Vec<&[u8]> = bodies.iter().map(|body| &**body).chain(texts.iter().map(Vec::as_slice)).collect();
         let header = Header {
             first_version: self.first_version,
             last_version: self.last_version(),
@@ -91,9 +121,10 @@ impl Record {
             first_seq: self.first_seq,
             bodies: bodies
                 .iter()
-                .map(|b| BodyMeta { len: u32::try_from(b.len()).unwrap_or(u32::MAX), digest: digest(&[b]) })
+                .map(|b| BodyMeta { len: u32::try_from(b.len()).unwrap_or(u32::MAX), digest: digest(&[*b]) })
                 .collect(),
-            key: self.key.clone(),
+            after: self.after,
+            key,
             entries: payloads.iter().map(|(kind, payload)| (*kind, payload.as_slice())).collect(),
         };
         // Writing to memory can't fail, and the header holds no sequence of unknown length.
@@ -106,7 +137,7 @@ impl Record {
         bytes.extend_from_slice(&header);
         bytes.extend_from_slice(&chain);
         bytes.push(BODIES_PRESENT);
-        for body in bodies {
+        for body in &bodies {
             bytes.extend_from_slice(body);
         }
         codec::append_checksum(&mut bytes);
@@ -125,10 +156,11 @@ pub struct StoredRecord<'a> {
     pub time_ms: i64,
     /// `seq` of its first message.
     pub first_seq: u64,
-    /// Its idempotency header.
-    pub key: Option<KeyHeader>,
+    /// What is kept after it.
+    pub after: After,
     /// The chain after it.
     pub chain: Bytes16,
+    key: Option<KeyWire>,
     header: &'a [u8],
     entries: Vec<(u8, &'a [u8])>,
     metas: Vec<BodyMeta>,
@@ -166,6 +198,7 @@ impl<'a> StoredRecord<'a> {
             last_version: header.last_version,
             time_ms: header.time_ms,
             first_seq: header.first_seq,
+            after: header.after,
             key: header.key,
             chain: *chain,
             header: header_bytes,
@@ -188,6 +221,29 @@ impl<'a> StoredRecord<'a> {
             _ => None,
         };
         body.ok_or_else(|| Error::corrupt(format!("record {} has no body {slot}", self.first_version)))
+    }
+
+    /// Its idempotency header. The reply is empty where it was erased.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the reply is lost.
+    pub fn key(&self) -> Result<Option<KeyHeader>> {
+        let Some(wire) = &self.key else { return Ok(None) };
+        let reply = match self.body(wire.reply_slot) {
+            Ok(reply) => reply.to_vec(),
+            Err(Error::Erased { .. }) => Vec::new(),
+            Err(other) => return Err(other),
+        };
+        Ok(Some(KeyHeader { key: wire.key.clone(), hash: wire.hash, ordinal: wire.ordinal, reply }))
+    }
+
+    /// The text of a body that is a JSON object; an empty one where it was erased.
+    fn text(&self, slot: u32) -> Result<String> {
+        match self.body(slot) {
+            Ok(text) => String::from_utf8(text.to_vec()).map_err(|_| Error::corrupt("stored metadata is not UTF-8")),
+            Err(Error::Erased { .. }) => Ok("{}".into()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Checks the chain, and the digests of the bodies unless they were erased.
@@ -230,7 +286,8 @@ impl<'a> StoredRecord<'a> {
     /// [`Error::UnknownEntry`] or [`Error::Corrupt`].
     pub fn decode(&self) -> Result<Record> {
         let entries = self.entries.iter().zip(self.first_version..);
-        let entries = entries.map(|((kind, payload), version)| Entry::decode(*kind, payload, version));
+        let entries =
+            entries.map(|((kind, payload), version)| Entry::decode(*kind, payload, version, |slot| self.text(slot)));
         let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
         if entries.is_empty() || self.first_version + entries.len() as u64 - 1 != self.last_version {
             return Err(Error::corrupt(format!(
@@ -242,8 +299,9 @@ impl<'a> StoredRecord<'a> {
             first_version: self.first_version,
             time_ms: self.time_ms,
             first_seq: self.first_seq,
+            after: self.after,
             entries,
-            key: self.key.clone(),
+            key: self.key()?,
         })
     }
 }

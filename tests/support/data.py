@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA = Path(os.environ.get("FASTPACA_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

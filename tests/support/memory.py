@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastpaca import _core
 from fastpaca.engine import Engine, Reply
 from fastpaca.log import Family, Log, MemoryDisk, MemoryLog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ALL_TOKENS = _core.TOKEN_BUDGET_MAX
 
@@ -47,16 +50,16 @@ def replay(engine: Engine, context_id: str, **options: Any) -> list[dict[str, An
     found: list[dict[str, Any]] = []
     cursor: int | None = None
     while True:
-        page = json.loads(
-            engine.read(
-                context_id,
-                lambda context, fetched, cursor=cursor: context.replay(fetched, cursor=cursor, limit=1000, **options),
-            )
-        )
+        operation = partial(_page, cursor=cursor, **options)
+        page = json.loads(engine.read(context_id, operation))
         found += page["messages"]
         cursor = page["next_cursor"]
         if cursor is None:
             return found
+
+
+def _page(context: _core.Context, fetched: _core.Fetched, **options: Any) -> bytes:
+    return context.replay(fetched, limit=_core.PAGE_MESSAGES_MAX, **options)
 
 
 def verify(log: Log, context_id: str) -> tuple[int, int]:

@@ -171,7 +171,7 @@ def units(items: list[Json], shapes: list[Shape]) -> list[tuple[int, int]]:
     starts: list[int] = []
     in_group, answered, thinking = False, False, False
     for place, shape in enumerate(shapes):
-        joins = in_group and (not answered and _leads(shape) or "approval" in shape.says)
+        joins = in_group and ((not answered and _leads(shape)) or "approval" in shape.says)
         starts_group = bool(shape.calls)
         if shape.results:
             answered = True

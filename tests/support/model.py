@@ -1,0 +1,460 @@
+"""A context, as simply as the contract can be read: lists that are walked from end to end, nothing cached.
+
+It decides what is kept (pairing, repairs, late results, compaction, replace, rewind). Views of it are in `model_view`.
+Token counts of what the engine makes up (repairs, edits) are not modelled: a test tells them through `Item.tokens`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.support.shapes import Ref
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not a mistake
+    """The operation is not allowed; nothing changed."""
+
+
+@dataclass(eq=False)
+class Group:
+    """A run of assistant items with calls, and their results; or one message by itself."""
+
+
+@dataclass(eq=False)
+class Message:
+    """A message of the log."""
+
+    seq: int
+    role: str
+    tokens: int
+    version: int
+    calls: Sequence[Ref] = ()
+    results: Sequence[Ref] = ()
+    says_more: bool = True
+    thinks: bool = False
+    pinned: bool = False
+    id: str | None = None
+    turn: int = 0
+    group: int = 0
+    hidden: bool = False
+
+
+@dataclass(eq=False)
+class Item:
+    """An item of the kept list. `at` is the message at or behind which it stands."""
+
+    kind: str  # message, edit, late, repair, summary
+    seq: int
+    to: int
+    at: int
+    role: str
+    group: Group
+    version: int
+    message: Message | None = None
+    call: str = ""
+    tokens: int | None = None
+    has_results: bool = False
+    edited: bool = False
+    opens_turn: bool = False
+
+    @property
+    def is_user(self) -> bool:
+        """A user message without results."""
+        return self.role == "user" and self.kind in {"message", "edit"} and not self.has_results
+
+    @property
+    def is_system(self) -> bool:
+        """Belongs into the head where it leads."""
+        return self.role in {"system", "developer"}
+
+    @property
+    def end(self) -> int:
+        """The last message that it stands at or before."""
+        return max(self.to, self.at) if self.kind == "summary" else self.at
+
+
+@dataclass(eq=False)
+class Call:
+    """A call without a result."""
+
+    seq: int
+    number: int
+    ref: Ref
+    group: Group
+    repaired: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its id, or what stands for it."""
+        return self.ref.id or f"call_{self.seq}_{self.number}"
+
+
+def same_name(call: Call, result: Ref) -> bool:
+    return call.ref.name is None or result.name is None or call.ref.name == result.name
+
+
+@dataclass
+class Listing:
+    """A kept list that grows: which result belongs to which call, and what stands where."""
+
+    items: list[Item] = field(default_factory=list)
+    open: list[Call] = field(default_factory=list)
+    group: Group | None = None
+    group_seq: int = 0
+    answered: bool = False
+    thinking: tuple[Group, int] | None = None
+    turn: int = 0
+    last: int = 0
+
+    def place(self, message: Message, version: int) -> bool:
+        """Puts a message where it belongs; whether a late result took the place of a repair."""
+        out = [(r, self.find(r)) for r in message.results]
+        late: list[Call] = []
+        in_time = False
+        taken = 0
+        for _, call in out:
+            if call is None:
+                taken += 1
+            elif call.repaired:
+                late.append(call)
+                taken += 1
+            else:
+                in_time = True
+        message.turn, message.group = self.turn, message.seq
+        if in_time or message.says_more or not taken:
+            if not in_time and not self.joins(message):
+                self.close(version)
+            self.enter(message, in_time=in_time, edited=taken > 0)
+        for call in late:
+            self.replace_repair(call, message)
+        return bool(late)
+
+    def find(self, result: Ref) -> Call | None:
+        """The nearest earlier open call with the id; without ids, by order. It is taken off the open ones."""
+        usable = [call for call in self.open if not call.repaired or self.repair_of(call) is not None]
+        found: list[Call] = []
+        unnamed = [call for call in usable if call.ref.id is None and same_name(call, result)]
+        if result.id is not None:
+            found = [call for call in usable if call.ref.id == result.id][::-1] or unnamed
+        else:
+            found = unnamed or [call for call in usable if not call.repaired and same_name(call, result)]
+        if not found:
+            return None
+        self.open.remove(found[0])
+        return found[0]
+
+    def repair_of(self, call: Call) -> Item | None:
+        return next((i for i in self.items if i.kind == "repair" and i.seq == call.seq and i.call == call.shown), None)
+
+    def joins(self, message: Message) -> bool:
+        """Goes on with the calls of the current group."""
+        if self.group is None or self.answered:
+            return False
+        return message.role == "assistant" and (bool(message.calls) or message.thinks)
+
+    def close(self, version: int) -> None:
+        """Something else follows: calls still open get repairs."""
+        for call in self.open:
+            if not call.repaired:
+                call.repaired = True
+                self.items.append(
+                    Item(
+                        "repair", call.seq, call.seq, self.last, "tool", call.group, version,
+                        call=call.shown, has_results=True,
+                    )
+                )  # fmt: skip
+        self.group, self.answered = None, False
+
+    def enter(self, message: Message, *, in_time: bool, edited: bool) -> None:
+        """The message stands at the end of the list."""
+        if message.role == "user" and not in_time and not (self.items and self.items[-1].is_user):
+            self.turn = message.seq
+        message.turn = self.turn
+        if in_time:
+            self.answered = True
+        elif message.calls and self.group is None:
+            self.group, self.group_seq = self.thinking or (Group(), message.seq)
+        group, group_seq = Group(), message.seq
+        if self.group is not None:
+            group, group_seq = self.group, self.group_seq
+        elif message.thinks and self.thinking:
+            group, group_seq = self.thinking
+        message.group = group_seq
+        thinks_on = message.thinks and message.role == "assistant" and self.group is None
+        self.thinking = (group, group_seq) if thinks_on else None
+        self.last = message.seq
+        tokens = None if edited else message.tokens
+        self.items.append(
+            Item(
+                "edit" if edited else "message", message.seq, message.seq, message.seq, message.role, group,
+                message.version, message, tokens=tokens, has_results=in_time,
+            )
+        )  # fmt: skip
+        self.open += [Call(message.seq, number, ref, group) for number, ref in enumerate(message.calls)]
+
+    def replace_repair(self, call: Call, message: Message) -> None:
+        repair = self.repair_of(call)
+        assert repair is not None
+        alone = len(message.results) == 1 and not message.says_more
+        tokens = message.tokens if alone else None
+        late = Item(
+            "late", message.seq, message.seq, repair.at, message.role, repair.group, message.version, message,
+            tokens=tokens, has_results=True, call=call.shown, edited=not alone,
+        )  # fmt: skip
+        self.items[self.items.index(repair)] = late
+
+    def retain(self) -> None:
+        """After a rewrite: what is no longer kept is forgotten."""
+        kept = {i.seq for i in self.items if i.kind in {"message", "edit", "late"}}
+        self.open = [call for call in self.open if call.seq in kept]
+        if self.group is not None and self.group_seq not in kept:
+            self.group, self.answered = None, False
+        if self.thinking and self.thinking[1] not in kept:
+            self.thinking = None
+
+
+@dataclass(frozen=True)
+class Live:
+    """Messages that stay."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class New:
+    """A new item of a replacement."""
+
+    role: str
+    tokens: int
+
+
+class Model:
+    """One context."""
+
+    def __init__(self) -> None:
+        self.log: list[Message] = []
+        self.list = Listing()
+        self.version = 0
+        self.rewritten = 0
+        self.by_caller = 0
+        self.overhead = 0
+
+    # The log
+
+    @property
+    def last_seq(self) -> int:
+        return len(self.log)
+
+    @property
+    def visible(self) -> list[Message]:
+        """The default replay."""
+        return [message for message in self.log if not message.hidden]
+
+    @property
+    def kept_tokens(self) -> int:
+        return sum(item.tokens or 0 for item in self.list.items)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Ids of calls that wait for results at the end."""
+        return [call.shown for call in self.list.open if not call.repaired]
+
+    @property
+    def open_calls(self) -> list[Call]:
+        return self.list.open
+
+    def append(self, messages: Sequence[Message], *, replace: bool = False) -> None:
+        """One record. The messages come without `seq` and `version`."""
+        first_version = self.version + 1
+        if replace:
+            newest = self.visible[-1] if self.visible else None
+            if newest is None or newest.id is None or newest.id != messages[0].id:
+                raise Refused("not_newest")
+            self.go_back(self.visible[-2].seq if len(self.visible) > 1 else 0)
+        for message in messages:
+            message.seq, message.version = self.last_seq + 1, first_version
+            self.log.append(message)
+            self.version += 1
+            if self.list.place(message, first_version):
+                self.version += 1
+                self.rewritten = self.version
+
+    # Going back
+
+    def rewind(self, to: int) -> None:
+        """Later messages leave; nothing happens where there are none."""
+        if to > self.last_seq or (to and self.log[to - 1].hidden):
+            raise Refused("unknown_seq")
+        if to != (self.visible[-1].seq if self.visible else 0):
+            self.go_back(to)
+
+    def go_back(self, to: int) -> None:
+        self.version += 1
+        old = self.list
+        self.list = self.listing_at(to)
+        older = [call for call in old.open if call.repaired and self.list.repair_of(call) is not None]
+        known = {(call.seq, call.number) for call in self.list.open}
+        self.list.open = [call for call in older if (call.seq, call.number) not in known] + self.list.open
+        for message in self.log[to:]:
+            message.hidden = True
+        self.rewritten = self.version
+
+    def listing_at(self, to: int) -> Listing:
+        """What was kept up to message `to`; what stood for messages on both sides of it is taken apart."""
+        if to == 0:
+            return Listing()
+        start = self.first_to_rebuild(to)
+        before = [item for item in self.list.items if item.end < start]
+        listing = Listing(list(before), turn=self.log[to - 1].turn, last=to)
+        if start <= to:
+            listing.turn = self.log[start - 1].turn
+            for message in self.log[start - 1 : to]:
+                if not message.hidden:
+                    listing.place(message, self.version)
+        return listing
+
+    def first_to_rebuild(self, to: int) -> int:
+        summaries = [i for i in self.list.items if i.kind == "summary" and i.seq <= to <= i.to]
+        if any(i.to == to for i in summaries):
+            return to + 1
+        shown = any(i.seq == to and i.kind in {"message", "edit", "late"} for i in self.list.items)
+        if shown or summaries:
+            start = self.log[to - 1].group
+        else:
+            before = [i.to for i in self.list.items if i.to <= to]
+            start = max(before, default=0) + 1
+        for item in self.list.items:
+            if item.kind == "summary" and item.seq <= to < item.to:
+                start = min(start, item.seq)
+            if item.kind == "late" and item.seq > to and item.at <= to:
+                start = min(start, self.group_start(item))
+        return start
+
+    def group_start(self, item: Item) -> int:
+        return min(i.seq for i in self.list.items if i.group is item.group)
+
+    # Compaction
+
+    def compact_range(self, first: int, last: int, pieces: Sequence[Live | New]) -> None:
+        """Messages `first` to `last` give way."""
+        if not 1 <= first <= last <= self.last_seq:
+            raise Refused("unknown_seq")
+        for item in self.list.items:
+            inside = item.kind == "summary" and item.seq <= item.to
+            if inside and (item.seq < first <= item.to or item.seq <= last < item.to):
+                raise Refused("invalid_range")
+        start, stop = self.position(first), self.position(last + 1)
+        items = self.list.items
+        if any(0 < p < len(items) and items[p].group is items[p - 1].group for p in (start, stop)):
+            raise Refused("invalid_range")
+        self.rewrite(first, last, start, stop, pieces)
+
+    def compact_whole(self, pieces: Sequence[Live | New], up_to: int | None = None) -> None:
+        """All messages give way, or those of a version, less groups that were open then."""
+        if up_to is None:
+            self.rewrite(1, self.last_seq, 0, len(self.list.items), pieces)
+            return
+        if self.by_caller > up_to:
+            raise Refused("compaction_conflict")
+        last = max((m.seq for m in self.log if m.version <= up_to), default=0)
+        stop = self.position(last + 1)
+        while stop > 0:
+            group = [i for i in self.list.items if i.group is self.list.items[stop - 1].group]
+            start = self.list.items.index(group[0])
+            waits = any(call.group is group[0].group and not call.repaired for call in self.list.open)
+            if not waits and start + len(group) <= stop and not any(i.version > up_to for i in group):
+                break
+            last, stop = min(group[0].seq, last) - 1, start
+        self.rewrite(1, last, 0, stop, pieces)
+
+    def position(self, seq: int) -> int:
+        """The first position that stands at `seq` or later."""
+        return next((p for p, item in enumerate(self.list.items) if item.end >= seq), len(self.list.items))
+
+    def rewrite(self, first: int, last: int, start: int, stop: int, pieces: Sequence[Live | New]) -> None:
+        items = self.list.items
+        built = list(items[:start])
+        following, made = first, list[New]()
+        for piece in self.joined(pieces):
+            if isinstance(piece, New):
+                made.append(piece)
+                continue
+            if piece.first < following or piece.last > last:
+                raise Refused("unknown_seq")
+            built += self.summaries(made, following, piece.first - 1)
+            made = []
+            built += self.live(piece.first, piece.last)
+            following = piece.last + 1
+        built += self.summaries(made, following, last)
+        self.list.items = built + items[stop:]
+        self.version += 1
+        self.rewritten = self.by_caller = self.version
+        self.list.retain()
+
+    def joined(self, pieces: Sequence[Live | New]) -> list[Live | New]:
+        """References that touch are one; a late result comes with its call."""
+        joined: list[Live | New] = []
+        for piece in pieces:
+            before = joined[-1] if joined else None
+            if isinstance(piece, Live) and piece.first == piece.last and self.is_late(piece.first):
+                continue
+            if isinstance(piece, Live) and isinstance(before, Live) and before.last + 1 == piece.first:
+                joined[-1] = Live(before.first, piece.last)
+            else:
+                joined.append(piece)
+        return joined
+
+    def is_late(self, seq: int) -> bool:
+        kinds = [i.kind for i in self.list.items if i.seq == seq and i.kind in {"message", "edit", "late"}]
+        return "late" in kinds[:1]
+
+    def summaries(self, made: Sequence[New], first: int, last: int) -> list[Item]:
+        turn = self.log[first - 1].turn if first <= last else 0
+        at = max(last, first - 1)
+        return [
+            Item(
+                "summary", first, last, at, new.role, Group(), self.version + 1,
+                tokens=new.tokens, opens_turn=turn == 0 or turn >= first,
+            )
+            for new in made
+        ]  # fmt: skip
+
+    def live(self, first: int, last: int) -> list[Item]:
+        """Messages that stay, as they are shown, or, where they are not all shown, as they came in."""
+        start, stop = self.position(first), self.position(last + 1)
+        items = self.list.items
+        plain = [i for i in items if i.kind in {"message", "edit"} and first <= i.seq <= last]
+        if len(plain) == last + 1 - first:
+            cuts = [0 < p < len(items) and items[p].group is items[p - 1].group for p in (start, stop)]
+            if any(cuts):
+                raise Refused("invalid_range")
+            return items[start:stop]
+        stretch = self.log[first - 1 : last]
+        if any(message.hidden for message in stretch):
+            raise Refused("unknown_seq")
+        after = self.log[last].group if last < self.last_seq else None
+        if stretch[0].group != first or after == stretch[-1].group:
+            raise Refused("invalid_range")
+        listing = Listing(last=first - 1)
+        for message in stretch:
+            turn, group = message.turn, message.group
+            listing.place(message, self.version + 1)
+            message.turn, message.group = turn, group
+        listing.close(self.version + 1)
+        return listing.items
+
+    # Policies
+
+    def dropped(self, shown: Callable[[Item], bool]) -> list[Item]:
+        """A policy ran: what is no longer shown left. Gives what did."""
+        gone = [item for item in self.list.items if not shown(item)]
+        self.list.items = [item for item in self.list.items if shown(item)]
+        self.version += 1
+        self.rewritten = self.version
+        self.list.retain()
+        return gone
