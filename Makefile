@@ -56,3 +56,18 @@ $(STAMP): pyproject.toml
 $(BUILT): $(STAMP) $(RUST)
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[server]"
 	touch $(BUILT)
+
+# Benchmarks: on a machine that does nothing else. They take about ten minutes, and the figures come last, in one table.
+BENCH := .venv/.bench
+
+bench: $(BUILT) $(BENCH) ## Every benchmark, and the table of the performance budget
+	cargo bench --package fastpaca-core
+	$(BIN)/python -m pytest benches -q
+	$(BIN)/python benches/run.py
+
+bench-http: $(BUILT) $(BENCH) ## Appends and windows over HTTP alone
+	$(BIN)/python benches/http_load.py
+
+$(BENCH): $(STAMP)
+	$(BIN)/python -m pip install --quiet --group bench
+	touch $(BENCH)

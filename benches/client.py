@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 CONNECTIONS: Final = 32
 _RECEIVE_BYTES: Final = 1 << 18
@@ -61,7 +61,8 @@ class LoadError(Exception):
     """The server refused a request, or the connection broke: the run means nothing."""
 
 
-Client = "Callable[[int, Sequence[bytes], float, int], Load]"
+class StalledError(LoadError):
+    """Nothing was answered in the whole time: the disk or the machine stood still."""
 
 
 def best() -> str:
@@ -83,8 +84,10 @@ def by_wrk(port: int, requests: Sequence[bytes], seconds: float, requests_max: i
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
     line = next(line for line in done.stdout.splitlines() if line.startswith("JSON "))
     found = json.loads(line.removeprefix("JSON "))
-    if found["refused"] or found["broken"] or not found["requests"]:
+    if found["refused"] or found["broken"]:
         raise LoadError(f"wrk saw refused or broken requests: {line}")
+    if not found["requests"]:
+        raise StalledError(f"no answer within {seconds:g} s")
     milli = [found[name] / 1000 for name in ("p50", "p95", "p99")]
     return Load(found["requests"], found["took_us"] / 1e6, *milli)
 
@@ -102,7 +105,7 @@ def by_python(port: int, requests: Sequence[bytes], seconds: float, requests_max
         while (now := time.perf_counter()) < stop and len(latencies) < requests_max:
             ready = selector.select(_IDLE_S)
             if not ready:
-                raise LoadError(f"no answer within {_IDLE_S:g} s")
+                raise StalledError(f"no answer within {_IDLE_S:g} s")
             for key, _ in ready:
                 connection = key.data
                 if connection.receive():
@@ -112,6 +115,8 @@ def by_python(port: int, requests: Sequence[bytes], seconds: float, requests_max
         selector.close()
         for connection in connections:
             connection.socket.close()
+    if not latencies:
+        raise StalledError(f"no answer within {seconds:g} s")
     latencies.sort()
     milli = [latencies[int(len(latencies) * share)] * 1000 for share in (0.5, 0.95, 0.99)]
     return Load(len(latencies), now - began, *milli)

@@ -1,7 +1,7 @@
 """Text to measure with: real conversations where there are some, else text found on this machine or made up.
 
-The folder of real conversations is named by FASTPACA_DATA (default: `../shared/data` beside the repository). Nothing of it
-is kept here.
+The folder of real conversations is named by FASTPACA_DATA (default: `../shared/data` beside the repository). Nothing of
+it is kept here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import os
 import random
 import re
 import sysconfig
-from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FASTPACA_DATA") or ROOT.parent / "shared" / "data")

@@ -1,7 +1,7 @@
-"""Rows 1 and 2: appends and windows over HTTP, against constant answers on the same stack. `python benches/http_load.py`.
+"""Rows 1 and 2: appends and windows over HTTP, against constant answers on the same stack.
 
-It starts both servers on free ports of this machine, with one worker each and a store in a temporary directory, and keeps
-32 connections busy in interleaved rounds.
+`python benches/http_load.py` starts both servers on free ports of this machine, with one worker each and a store in a
+temporary directory, and keeps 32 connections busy in interleaved rounds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 import client
 import corpus
-import psutil
 from client import CONNECTIONS, Load
 from report import Row, at_least, machine, number, ratios, sync_ms, table
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 BODIES = 4096
 WINDOW_MESSAGES = 200
 START_S = 30.0
+ATTEMPTS = 3
 REQUESTS_MAX = 200_000
 
 
@@ -141,9 +143,7 @@ class Scenario:
     def row(self) -> Row:
         """For the table."""
         mine, others = ([load.rate for load in loads] for loads in (self.ours, self.theirs))
-        return at_least(
-            self.number, self.what, _rate(mine), _rate(others), ratios(mine, others), self.least
-        )
+        return at_least(self.number, self.what, _rate(mine), _rate(others), ratios(mine, others), self.least)
 
     def detail(self) -> str:
         """Latency, and the worker's processor time for a request, which is the steadier figure."""
@@ -156,7 +156,9 @@ class Scenario:
                 statistics.median(getattr(load, which) for load in loads) for which in ("p50_ms", "p95_ms", "p99_ms")
             )
             cpu = statistics.median(cpu_us)
-            lines.append(f"  {name}: p50 {p50:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms; worker {cpu:.0f} us a request")
+            lines.append(
+                f"  {name}: p50 {p50:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms; worker {cpu:.0f} us a request"
+            )
         share = statistics.median(ratios(self.theirs_cpu_us, self.ours_cpu_us))
         return "\n".join([f"{self.number} {self.what}", *lines, f"  ratio by the worker's processor time: {share:.2f}"])
 
@@ -212,9 +214,17 @@ class Bench:
         pair = [(ours, scenario.ours, scenario.ours_cpu_us), (theirs, scenario.theirs, scenario.theirs_cpu_us)]
         for server, loads, cpu_us in pair if turn % 2 else reversed(pair):
             before = server.worker_cpu_s()
-            load = self._run(server.port, requests, self._seconds, REQUESTS_MAX)
+            load = self._load(server, requests)
             cpu_us.append((server.worker_cpu_s() - before) / load.requests * 1e6)
             loads.append(load)
+
+    def _load(self, server: Server, requests: Sequence[bytes]) -> Load:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._run(server.port, requests, self._seconds, REQUESTS_MAX)
+            except client.StalledError as stalled:
+                print(f"again: {stalled}", file=sys.stderr)
+        return self._run(server.port, requests, self._seconds, REQUESTS_MAX)
 
 
 def measure(*, rounds: int, seconds: float, run: Any, only: str = "") -> list[Scenario]:
@@ -222,7 +232,16 @@ def measure(*, rounds: int, seconds: float, run: Any, only: str = "") -> list[Sc
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastpaca-bench-")))
         port = free_port()
-        command = [sys.executable, "-m", "fastpaca.cli", "serve", "--port", str(port), "--data-dir", str(folder / "data")]
+        command = [
+            sys.executable,
+            "-m",
+            "fastpaca.cli",
+            "serve",
+            "--port",
+            str(port),
+            "--data-dir",
+            str(folder / "data"),
+        ]
         ours = stack.enter_context(started([*command, "--log-level", "warning"], port, folder / "fastpaca.log"))
         scenarios = [scenario for scenario in _scenarios(ours) if only in f"{scenario.number} {scenario.what}"]
         files = folder / "appended", folder / "window"

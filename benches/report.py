@@ -7,9 +7,12 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,6 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
-def spread(values: Sequence[float], unit: str = "") -> str:
-    """The median, and how far it is to the outermost rounds."""
-    middle = statistics.median(values)
-    reach = max(abs(max(values) - middle), abs(min(values) - middle)) / middle
-    return f"{number(middle)}{unit} ±{reach:.0%}"
-
-
 def number(value: float) -> str:
     """A figure of three digits or more, without a tail of noise."""
     if value >= 100:
@@ -99,7 +95,8 @@ def machine() -> str:
         lines = (line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines())
         model = next((value.strip() for name, _, value in lines if name.startswith("model name")), model)
     load = ", ".join(f"{each:.2f}" for each in os.getloadavg())
-    return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}, load average {load}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} x {model}, {system}, load average {load}"
 
 
 def sync_ms() -> float:

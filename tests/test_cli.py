@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,9 @@ from fastpaca import _core, verify
 from fastpaca.cli import main
 from fastpaca.engine import Engine
 from fastpaca.log import Commit, Family, MemoryDisk, MemoryLog, Put, RocksLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONTEXTS = 3
 APPENDS = 400
@@ -49,7 +52,9 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert "serve" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["fly"], ["serve", "--speed", "9"], ["serve", "--workers", "many"], ["verify", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["serve", "--speed", "9"], ["serve", "--workers", "many"], ["verify", "x"]]
+)
 def test_a_wrong_call_is_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -80,7 +85,9 @@ def test_verify_a_good_store(store: Path, capsys: pytest.CaptureFixture[str]) ->
     assert report["index_chunks"] >= 3
 
 
-def test_verify_says_how_far_it_is(store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_says_how_far_it_is(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(verify, "_PROGRESS_S", 0.0)
     assert main(["verify", "--data-dir", str(store)]) == 0
     assert "records of 1203" in capsys.readouterr().err
@@ -95,7 +102,7 @@ def test_verify_needs_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_verify_does_not_disturb_an_owner(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom fastpaca.log import RocksLog\n"
-        "log = RocksLog(Path(sys.argv[1]), purpose='the owner')\nprint('open', flush=True)\nsys.stdin.read()\nlog.close()"
+        "log = RocksLog(Path(sys.argv[1]), purpose='the owner')\nprint('open', flush=True)\ninput()\nlog.close()"
     )
     owner = subprocess.Popen(
         [sys.executable, "-c", code, str(store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -108,7 +115,7 @@ def test_verify_does_not_disturb_an_owner(store: Path, capsys: pytest.CaptureFix
         assert f"process {owner.pid}" in complaint
         assert "the owner" in complaint
     finally:
-        owner.communicate("", timeout=30)
+        owner.communicate("\n", timeout=30)
 
 
 Damage = Callable[[MemoryDisk], None]
@@ -157,6 +164,18 @@ def _feed_twice(disk: MemoryDisk) -> None:
     _put(disk, (Family.FEED, keys[7], values[keys[8]]))
 
 
+def _third_record(disk: MemoryDisk) -> bytes:
+    return disk.keys[Family.RECORDS][3]
+
+
+def _first_chunk(disk: MemoryDisk) -> bytes:
+    return disk.keys[Family.INDEX][0]
+
+
+def _snapshot(_disk: MemoryDisk) -> bytes:
+    return b"cchat 0"
+
+
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "a bit of a record": (_flip(Family.RECORDS), "chat 0"),
     "a bit of a snapshot": (_flip(Family.STATE, b"cchat 1"), "chat 1"),
@@ -166,15 +185,13 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a context's first record lost": (_drop(Family.RECORDS, 0), "chat 0"),
     "a context's last record lost": (_drop(Family.RECORDS, 400), "chat 0"),
     "records swapped": (_swap, "chat 0"),
-    "a record too many": (
-        _copy(Family.RECORDS, lambda disk: disk.keys[Family.RECORDS][3], b"chat 0\0" + (401).to_bytes(8, "big")), "chat 0"
-    ),
+    "a record too many": (_copy(Family.RECORDS, _third_record, b"chat 0\0" + (401).to_bytes(8, "big")), "chat 0"),
     "a feed entry lost": (_drop(Family.FEED, 50), "feed"),
     "the last feed entry lost": (_drop(Family.FEED, -1), "feed"),
     "a feed entry twice": (_feed_twice, "feed"),
-    "a snapshot of nothing": (_copy(Family.STATE, lambda _: b"cchat 0", b"cnobody"), "nobody"),
-    "a chunk of nothing": (_copy(Family.INDEX, lambda disk: disk.keys[Family.INDEX][0], b"nobody\0" + bytes(8)), "nobody"),
-}  # fmt: skip
+    "a snapshot of nothing": (_copy(Family.STATE, _snapshot, b"cnobody"), "nobody"),
+    "a chunk of nothing": (_copy(Family.INDEX, _first_chunk, b"nobody\0" + bytes(8)), "nobody"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,12 @@ def test_it_is_frozen() -> None:
 
 
 def test_the_environment_then_flags() -> None:
-    environ = {"FASTPACA_PORT": "5000", "FASTPACA_FSYNC": "off", "FASTPACA_DATA_DIR": "/srv/x", "FASTPACA_LOG_LEVEL": "WARNING"}
+    environ = {
+        "FASTPACA_PORT": "5000",
+        "FASTPACA_FSYNC": "off",
+        "FASTPACA_DATA_DIR": "/srv/x",
+        "FASTPACA_LOG_LEVEL": "WARNING",
+    }
     config = Config.from_environ(environ, port=None)
     assert (config.port, config.fsync, config.data_dir, config.log_level) == (5000, False, Path("/srv/x"), "warning")
     assert Config.from_environ(environ, port="6000").port == 6000

@@ -39,7 +39,7 @@ def main() -> int:
     if "--check" in sys.argv:
         stale = target.read_text() != made()
         if stale:
-            print("python/fastpaca/sync.py is stale: run tools/make_sync.py", file=sys.stderr)  # noqa: T201
+            print("python/fastpaca/sync.py is stale: run tools/make_sync.py", file=sys.stderr)
         return int(stale)
     target.write_text(made())
     return 0

@@ -1,7 +1,7 @@
 """The use cases: one method each, for in-process use and for the server alike.
 
-A write runs through four steps: parse (any thread), plan (ordered per context, under its lock), commit (the log's writer
-thread) and apply (there as well, before anyone is told). Reads see applied state alone.
+A write runs through four steps: parse (any thread), plan (ordered per context, under its lock), commit (the log's
+writer thread) and apply (there as well, before anyone is told). Reads see applied state alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import time
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from fastpaca import _core
 from fastpaca.errors import ClosedError, FastpacaError, InvalidError, NotFoundError, NotYetError, from_code
-from fastpaca.log.base import Commit, Family, Log, Put
+from fastpaca.log.base import Commit, Family, Log, OnGroup, Put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def check_id(context_id: str) -> None:
     if not 1 <= size <= _core.CONTEXT_ID_BYTES_MAX:
         message = f"the context id has {size} bytes, 1 to {_core.CONTEXT_ID_BYTES_MAX} are allowed"
         raise InvalidError(message, details={"field": "id"})
-    if "/" in context_id or any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in context_id):
+    if "/" in context_id or any(unicodedata.category(c) == "Cc" for c in context_id):
         message = "the context id must not hold a slash or control characters"
         raise InvalidError(message, details={"field": "id"})
 
@@ -116,7 +117,12 @@ class Engine:
         self._closed = False
         # Filled and emptied by the log's writer thread alone.
         self._wakes: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[None], Ticket]]] = {}
+        self._observers: list[OnGroup] = []
         log.observe(self._wake_loops)
+
+    def observe(self, on_group: OnGroup) -> None:
+        """Adds what is called after each group of commits, on the writer's thread."""
+        self._observers.append(on_group)
 
     # Contexts in memory
 
@@ -353,6 +359,8 @@ class Engine:
                     snapshot_due = context.apply(planned.first_version)
                 except _core.CoreError as refused:
                     error = _raised(refused)
+                except BaseException as failed:  # noqa: BLE001 - whoever waits must be told, whatever it is
+                    error = failed
             waiting = handle.waiting.pop(planned.version, [])
         for ticket, waiter in waiting:
             ticket.error = error
@@ -368,13 +376,15 @@ class Engine:
         except FastpacaError as error:
             _logger.warning("a snapshot was not stored: %s", error)
 
-    def _wake_loops(self, _commits: Sequence[Commit]) -> None:
+    def _wake_loops(self, commits: Sequence[Commit]) -> None:
         """Wakes each event loop once for all its writes of a group. On the writer's thread."""
         wakes, self._wakes = self._wakes, {}
         for loop, settled in wakes.items():
             # The loop may have been closed with writes under way: they are durable, nobody waits for them.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, settled)
+        for on_group in self._observers:
+            on_group(commits)
 
     # Reads
 
@@ -413,7 +423,7 @@ class Engine:
         `needs_compaction` keeps those that do, or those that do not.
         """
         tag = b"n" if needs_compaction else b"c"
-        start = tag + (prefix.encode() if cursor is None else cursor.encode() + b"\x00")
+        start = max(tag + prefix.encode(), b"" if cursor is None else tag + cursor.encode() + b"\x00")
         stop = tag + prefix.encode() + b"\xff"
         found: list[bytes] = []
         while True:

@@ -136,8 +136,10 @@ class Context:
         return Appended(**json.loads(reply.body), replayed=reply.replayed)
 
     def window(self, *, budget: int | None = None, fit: Fit = "steps", close: bool = False) -> Window:
-        """The messages to send to the model. `budget` overrides the context's for this call; `close` answers calls that
-        still wait with a repair. Raises `BudgetTooSmallError` when no valid window fits.
+        """The messages to send to the model.
+
+        `budget` overrides the context's for this call; `close` answers calls that still wait with a repair. Raises
+        `BudgetTooSmallError` when no valid window fits.
         """
         if self._pending:
             self._write_pending()
@@ -182,8 +184,8 @@ class Context:
     ) -> Compacted:
         """Puts a replacement in the place of messages `from_seq` to `to_seq`, or of all that was read.
 
-        Items are messages, or `{"seq": n}` and `{"from_seq": a, "to_seq": b}` for messages that stay. Without a range, it
-        covers the messages of the window that was fetched last through this object (or `up_to_version`), so a message
+        Items are messages, or `{"seq": n}` and `{"from_seq": a, "to_seq": b}` for messages that stay. Without a range,
+        it covers the messages of the window that was fetched last through this object (or `up_to_version`): a message
         that came meanwhile is never lost. The log keeps everything.
         """
         if from_seq is None and if_version is None and up_to_version is None:
@@ -261,7 +263,7 @@ class Store:
         return context
 
     def contexts(self, *, prefix: str = "", needs_compaction: bool | None = None) -> Iterator[ContextInfo]:
-        """Every live context in the order of ids, fetched in pages; `needs_compaction` keeps those that do, or don't."""
+        """Every live context in the order of ids, fetched in pages; `needs_compaction` keeps those that do, or not."""
         cursor: str | None = None
         while True:
             page, cursor = self._transport.contexts(

@@ -19,6 +19,9 @@ use crate::state::{self, State};
 use crate::tokens::Counting;
 use crate::window::{page, RenderedWindows, Window, WindowRequest};
 
+/// What a loaded context costs beside its content, and one that does not exist.
+const CONTEXT_BYTES: usize = 4096;
+
 /// A value to write; nothing deletes the key.
 pub type Put = (Family, Vec<u8>, Option<Vec<u8>>);
 
@@ -289,6 +292,9 @@ impl Context {
             Action::Tombstone => plan::tombstone(&mut draft)?,
         }
         let Draft { entries, bodies, first_version, time_ms, state, .. } = draft;
+        if !entries.is_empty() {
+            state.updated_ms = time_ms;
+        }
         let reply = shape.reply(state, first_seq, before.0);
         if entries.is_empty() {
             let version = before.1;
@@ -446,7 +452,7 @@ impl Context {
         let states = [&self.applied, &self.planned].into_iter().flatten();
         let states: usize =
             states.map(|s| s.index.resident_bytes() + s.kept.resident_bytes() + s.metadata.len() + 1024).sum();
-        states + self.rendered.resident_bytes() + self.recent.resident_bytes()
+        CONTEXT_BYTES + states + self.rendered.resident_bytes() + self.recent.resident_bytes()
     }
 }
 

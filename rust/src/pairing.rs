@@ -136,7 +136,9 @@ impl Pairing {
     /// Places the next message and moves on. `has_repair` tells whether the repair of a call still stands in the list.
     pub fn push(&mut self, shape: &Shape<'_>, has_repair: impl Fn(&OpenCall) -> bool) -> Placement {
         let mut placement = self.answer(shape, has_repair);
-        placement.in_place = placement.results_in_place || shape.more_than_results || placement.taken_out.is_empty();
+        // What a tool message says beside its results is nothing without them.
+        let says_more = shape.more_than_results && shape.role != Role::Tool;
+        placement.in_place = placement.results_in_place || says_more || placement.taken_out.is_empty();
         if placement.in_place {
             if !placement.results_in_place && !self.joins(shape) {
                 self.close_group(&mut placement);

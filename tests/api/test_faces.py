@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fastpaca
 import pytest
+
+import fastpaca
 from fastpaca import errors
 
 

@@ -1,7 +1,7 @@
 """Makes the frozen data directory of the current format: `python -m tests.frozen.make`. Never over an existing one.
 
-It holds every kind of entry that this release writes, a snapshot with index chunks, and idempotency keys. Beside it stand
-the bytes that reads must give for ever.
+It holds every kind of entry that this release writes, a snapshot with index chunks, and idempotency keys. Beside it
+stand the bytes that reads must give for ever.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def fill(store: fastpaca.Store) -> None:
     chat.configure(token_budget=3000)
     long = store.context("long", budget=1500, policy={"strategy": "last_n", "config": {"limit": 20}})
     for n in range(400):
-        long.append({"role": ("user", "assistant")[n % 2], "content": f"message {n}", "created_at": "2026-01-01T00:00:00Z"})
+        role = ("user", "assistant")[n % 2]
+        long.append({"role": role, "content": f"message {n}", "created_at": "2026-01-01T00:00:00Z"})
     gone = store.context("gone", budget=10)
     gone.append({"role": "user", "content": "x"})
     gone.delete()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import fastpaca
 import pytest
 
+import fastpaca
 from tests.frozen.make import FOLDER, copied, reads
 
 FORMATS = sorted(int(path.stem.split("-")[1]) for path in FOLDER.glob("format-*.json"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.shapes import Ref
 
 
-class Refused(Exception):  # noqa: N818 - an outcome, not a mistake
+class Refused(Exception):
     """The operation is not allowed; nothing changed."""
 
 
@@ -41,6 +41,7 @@ class Message:
     turn: int = 0
     group: int = 0
     hidden: bool = False
+    out: bool = False
 
 
 @dataclass(eq=False)
@@ -56,6 +57,7 @@ class Item:
     version: int
     message: Message | None = None
     call: str = ""
+    number: int = 0
     tokens: int | None = None
     has_results: bool = False
     edited: bool = False
@@ -97,6 +99,13 @@ def same_name(call: Call, result: Ref) -> bool:
     return call.ref.name is None or result.name is None or call.ref.name == result.name
 
 
+def repair(call: Call, at: int, version: int) -> Item:
+    """What stands for a result that never came."""
+    item = Item("repair", call.seq, call.seq, at, "tool", call.group, version, call=call.shown)
+    item.number, item.has_results = call.number, True
+    return item
+
+
 @dataclass
 class Listing:
     """A kept list that grows: which result belongs to which call, and what stands where."""
@@ -125,7 +134,8 @@ class Listing:
             else:
                 in_time = True
         message.turn, message.group = self.turn, message.seq
-        if in_time or message.says_more or not taken:
+        message.out = not (in_time or message.says_more or not taken)
+        if not message.out:
             if not in_time and not self.joins(message):
                 self.close(version)
             self.enter(message, in_time=in_time, edited=taken > 0)
@@ -148,7 +158,8 @@ class Listing:
         return found[0]
 
     def repair_of(self, call: Call) -> Item | None:
-        return next((i for i in self.items if i.kind == "repair" and i.seq == call.seq and i.call == call.shown), None)
+        mine = (call.seq, call.number)
+        return next((i for i in self.items if i.kind == "repair" and (i.seq, i.number) == mine), None)
 
     def joins(self, message: Message) -> bool:
         """Goes on with the calls of the current group."""
@@ -161,12 +172,7 @@ class Listing:
         for call in self.open:
             if not call.repaired:
                 call.repaired = True
-                self.items.append(
-                    Item(
-                        "repair", call.seq, call.seq, self.last, "tool", call.group, version,
-                        call=call.shown, has_results=True,
-                    )
-                )  # fmt: skip
+                self.items.append(repair(call, self.last, version))
         self.group, self.answered = None, False
 
     def enter(self, message: Message, *, in_time: bool, edited: bool) -> None:
@@ -315,7 +321,9 @@ class Model:
             listing.turn = self.log[start - 1].turn
             for message in self.log[start - 1 : to]:
                 if not message.hidden:
+                    columns = message.turn, message.group, message.out
                     listing.place(message, self.version)
+                    message.turn, message.group, message.out = columns
         return listing
 
     def first_to_rebuild(self, to: int) -> int:
@@ -331,7 +339,7 @@ class Model:
         for item in self.list.items:
             if item.kind == "summary" and item.seq <= to < item.to:
                 start = min(start, item.seq)
-            if item.kind == "late" and item.seq > to and item.at <= to:
+            if item.message is not None and item.seq > to >= self.group_start(item):
                 start = min(start, self.group_start(item))
         return start
 
@@ -386,15 +394,26 @@ class Model:
                 continue
             if piece.first < following or piece.last > last:
                 raise Refused("unknown_seq")
-            built += self.summaries(made, following, piece.first - 1)
+            built += self.repairs(built, made) + self.summaries(made, following, piece.first - 1)
             made = []
             built += self.live(piece.first, piece.last)
             following = piece.last + 1
-        built += self.summaries(made, following, last)
+        built += self.repairs(built, made) + self.summaries(made, following, last)
         self.list.items = built + items[stop:]
         self.version += 1
         self.rewritten = self.by_caller = self.version
         self.list.retain()
+
+    def repairs(self, built: Sequence[Item], made: Sequence[New]) -> list[Item]:
+        """Something new follows: calls that wait at the end get repairs."""
+        if not made or not built:
+            return []
+        waiting = [call for call in self.list.open if call.group is built[-1].group and not call.repaired]
+        for call in waiting:
+            call.repaired = True
+        if waiting:
+            self.list.group, self.list.answered = None, False
+        return [repair(call, built[-1].end, self.version + 1) for call in waiting]
 
     def joined(self, pieces: Sequence[Live | New]) -> list[Live | New]:
         """References that touch are one; a late result comes with its call."""
@@ -428,8 +447,8 @@ class Model:
         """Messages that stay, as they are shown, or, where they are not all shown, as they came in."""
         start, stop = self.position(first), self.position(last + 1)
         items = self.list.items
-        plain = [i for i in items if i.kind in {"message", "edit"} and first <= i.seq <= last]
-        if len(plain) == last + 1 - first:
+        shown = {i.seq for i in items if i.kind in {"message", "edit", "late"}}
+        if start < stop and all(m.seq in shown or m.out for m in self.log[first - 1 : last]):
             cuts = [0 < p < len(items) and items[p].group is items[p - 1].group for p in (start, stop)]
             if any(cuts):
                 raise Refused("invalid_range")
@@ -442,9 +461,9 @@ class Model:
             raise Refused("invalid_range")
         listing = Listing(last=first - 1)
         for message in stretch:
-            turn, group = message.turn, message.group
+            columns = message.turn, message.group, message.out
             listing.place(message, self.version + 1)
-            message.turn, message.group = turn, group
+            message.turn, message.group, message.out = columns
         listing.close(self.version + 1)
         return listing.items
 

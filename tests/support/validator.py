@@ -31,7 +31,8 @@ class Waiting:
         if not matches:
             return False
         by_id = [n for n in matches if result.id and self.calls[n][1] == result.id]
-        del self.calls[by_id[-1] if by_id else matches[0]]
+        unnamed = [n for n in matches if self.calls[n][0].id is None]
+        del self.calls[by_id[-1] if by_id else (unnamed or matches)[0]]
         self.answered = True
         return True
 
@@ -74,7 +75,7 @@ def _check_budget(window: Json, items: list[Json], asked: Asked) -> None:
     tokens = max(0, sum(item["token_count"] for item in items) + asked.overhead)
     if tokens != window["used_tokens"]:
         raise InvalidWindowError(f"W1: the items come to {tokens} tokens, used_tokens says {window['used_tokens']}")
-    if tokens > asked.budget - asked.reserve:
+    if tokens > max(0, asked.budget - asked.reserve):
         raise InvalidWindowError(f"W1: {tokens} tokens in a budget of {asked.budget} - {asked.reserve}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from fastpaca import errors
 from fastpaca.engine import Engine
 from fastpaca.log.base import Family

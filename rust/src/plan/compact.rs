@@ -249,7 +249,7 @@ impl Builder<'_, '_> {
                             "references must ascend within {} to {}: {from} to {to}",
                             self.area.from, self.area.to
                         );
-                        return Err(Error::invalid("unknown_seq", "replacement", message));
+                        return Err(invalid_range("replacement", message));
                     }
                     self.push_made(std::mem::take(&mut made), (next, from - 1))?;
                     self.push_live(from, to)?;

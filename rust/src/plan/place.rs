@@ -196,6 +196,7 @@ impl Draft<'_> {
         let body = if alone { source.body.to_vec() } else { edit::only_part(source.body, late.part) };
         let body = self.clamped(&body, most)?.unwrap_or(body);
         let derived: Message = self.derived(&body)?;
+        item.flags = item.flags.with(Flags::EDITED, body != source.body);
         item.tokens = derived.tokens;
         item.kinds = derived.kinds;
         item.version = self.first_version;

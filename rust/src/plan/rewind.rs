@@ -78,6 +78,11 @@ fn rebuild_from(draft: &Draft<'_>, kept: &Kept, to: u64) -> Result<u64> {
         // A policy dropped it: all that comes after what is left before it.
         kept.runs().iter().filter_map(|run| end_before(run, to)).max().unwrap_or(0) + 1
     };
+    // The group before may have lost results that come after.
+    if let Some(last) = kept.lower_bound(to + 1).checked_sub(1) {
+        let cell = kept.cell(last, &draft.state.index)?;
+        from = if cell.kind == ItemKind::Summary { from } else { from.min(group_seq(&cell)) };
+    }
     for run in kept.runs() {
         from = match run {
             // What stands for messages on both sides is taken apart.

@@ -1,0 +1,41 @@
+"""The application: which resource answers which path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import falcon.asgi
+
+from fastpaca.http import compact, contexts, errors, health, messages, openapi, window
+from fastpaca.http.lifespan import Lifespan
+from fastpaca.http.request import Request
+from fastpaca.http.router import RawPathRouter
+from fastpaca.metrics import Metrics
+
+if TYPE_CHECKING:
+    from fastpaca.config import Config
+    from fastpaca.http.service import Service
+
+CONTEXT: Final = "/v1/contexts/{context_id}"
+
+
+def create_app(config: Config, service: Service) -> falcon.asgi.App[Request, falcon.asgi.Response]:
+    """Wires resources to a service, which the application opens when it starts."""
+    metrics = Metrics(service)
+    app = falcon.asgi.App(request_type=Request, router=RawPathRouter(), middleware=[Lifespan(service)])
+    app.add_middleware(metrics)
+    errors.add_handlers(app)
+    app.add_route("/v1/contexts", contexts.Contexts(service))
+    app.add_route(CONTEXT, contexts.Context(service))
+    app.add_route(f"{CONTEXT}/metadata", contexts.Metadata(service))
+    app.add_route(f"{CONTEXT}/messages", messages.Messages(service))
+    app.add_route(f"{CONTEXT}/tail", messages.Tail(service))
+    app.add_route(f"{CONTEXT}/window", window.Window(service))
+    app.add_route(f"{CONTEXT}/context", window.Window(service))
+    app.add_route(f"{CONTEXT}/compact", compact.Compact(service))
+    app.add_route(f"{CONTEXT}/rewind", compact.Rewind(service))
+    app.add_route("/health/live", health.Live(service))
+    app.add_route("/health/ready", health.Ready(service))
+    app.add_route("/metrics", health.MetricsPage(metrics))
+    app.add_route("/openapi.json", health.OpenApi(openapi.document(config)))
+    return app

@@ -1,0 +1,72 @@
+"""`/v1/contexts/{context_id}/messages` and `/tail`: append, and read the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastpaca.engine import at_version
+from fastpaca.http import query
+from fastpaca.http.write import Writer
+
+if TYPE_CHECKING:
+    from falcon.asgi import Response
+
+    from fastpaca import _core
+    from fastpaca.http.request import Request
+    from fastpaca.http.service import Service
+
+REPLAY_QUERY: Final[query.Known] = {
+    "from_seq": query.SEQ,
+    "to_seq": query.SEQ,
+    "cursor": query.POSITION,
+    "limit": query.LIMIT,
+    "view": query.Choice({"default": False, "all": True}),
+    "min_version": query.VERSION,
+}
+TAIL_QUERY: Final[query.Known] = {"offset": query.POSITION, "limit": query.LIMIT, "min_version": query.VERSION}
+
+
+class Messages(Writer):
+    """`/v1/contexts/{context_id}/messages`."""
+
+    async def on_post(self, req: Request, resp: Response, context_id: str) -> None:
+        """Appends."""
+        reply = await self.write(req, resp, context_id, "append")
+        if not reply.replayed:
+            resp.status = 201
+
+    async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
+        """Replays a page of the log."""
+        wanted = query.read(req.query_string, REPLAY_QUERY)
+        wanted.setdefault("limit", query.LIMIT.default)
+        wanted["all"] = wanted.pop("view", False)
+        min_version = wanted.pop("min_version", None)
+
+        def replay(context: _core.Context, fetched: _core.Fetched) -> bytes:
+            at_version(context, min_version)
+            return context.replay(fetched, **wanted)
+
+        resp.data = await self.service.engine.aread(context_id, replay)
+
+    on_head = on_get
+
+
+class Tail:
+    """`/v1/contexts/{context_id}/tail`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
+        """The newest messages, a page at a time backwards."""
+        wanted = query.read(req.query_string, TAIL_QUERY)
+        wanted.setdefault("limit", query.LIMIT.default)
+        min_version = wanted.pop("min_version", None)
+
+        def tail(context: _core.Context, fetched: _core.Fetched) -> bytes:
+            at_version(context, min_version)
+            return context.tail(fetched, **wanted)
+
+        resp.data = await self._service.engine.aread(context_id, tail)
+
+    on_head = on_get

@@ -1,0 +1,101 @@
+"""`/v1/contexts/{context_id}/window`: what a model gets. Also at `/context`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fastpaca.engine import at_version
+from fastpaca.errors import InvalidError
+from fastpaca.http import query
+
+if TYPE_CHECKING:
+    from falcon.asgi import Response
+
+    from fastpaca import _core
+    from fastpaca.http.request import Request
+    from fastpaca.http.service import Service
+
+FORMATS_TO_COME: Final = ("openai", "openai-responses", "anthropic", "ai-sdk", "ai-sdk-ui")
+
+
+class Format:
+    """`parts`, the only format so far."""
+
+    def read(self, name: str, text: str) -> str:
+        """Raises `InvalidError` for any other."""
+        if text in FORMATS_TO_COME:
+            message = f"{name}: {text} is not available yet; parts is"
+            raise InvalidError(message, code="unsupported_format", details={"field": name})
+        if text != "parts":
+            query.refuse("invalid_field", name, f"expected parts, got {text[:40]!r}")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        """For OpenAPI."""
+        return {"type": "string", "enum": ["parts"]}
+
+
+QUERY: Final[query.Known] = {
+    "budget_tokens": query.BUDGET,
+    "fit": query.Choice({"steps": "steps", "largest": "largest"}),
+    "close": query.FLAG,
+    "if_version": query.VERSION,
+    "min_version": query.VERSION,
+    "format": Format(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A window request. Called with a context, it gives tag and body; no body where the caller has it already."""
+
+    options: dict[str, Any]
+    if_version: int | None = None
+    min_version: int | None = None
+    known_tags: frozenset[str] = frozenset()
+
+    def __call__(self, context: _core.Context, fetched: _core.Fetched) -> tuple[str, bytes | None]:
+        """Runs on the visible state."""
+        at_version(context, self.min_version)
+        tag = context.window_tag(**self.options)
+        if self.if_version is not None and self.if_version == context.version:
+            return tag, None
+        if tag in self.known_tags or "*" in self.known_tags:
+            return tag, None
+        return tag, context.window(fetched, **self.options)
+
+
+_DEFAULT: Final = Wanted({})
+
+
+class Window:
+    """`/v1/contexts/{context_id}/window`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
+        """The window, or 304."""
+        tags = req.get_header("if-none-match")
+        wanted = _wanted(req.query_string, tags) if tags or req.query_string else _DEFAULT
+        tag, body = await self._service.engine.aread(context_id, wanted)
+        resp.set_header("etag", tag)
+        if body is None:
+            resp.status = 304
+        else:
+            resp.data = body
+
+    on_head = on_get
+
+
+def _wanted(query_string: str, tags: str | None) -> Wanted:
+    options = query.read(query_string, QUERY)
+    options.pop("format", None)
+    if_version, min_version = options.pop("if_version", None), options.pop("min_version", None)
+    return Wanted(options, if_version, min_version, _tags(tags or ""))
+
+
+def _tags(header: str) -> frozenset[str]:
+    """The entity tags of `If-None-Match`, which are compared weakly. Ours hold no comma."""
+    return frozenset(tag.strip().removeprefix("W/") for tag in header.split(","))

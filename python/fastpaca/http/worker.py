@@ -1,0 +1,96 @@
+"""gunicorn's worker: uvicorn's, with bounded heads, errors in our shape, and nothing that a request does not need."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Final, cast
+
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
+
+from fastpaca.http.errors import body_of
+
+HEAD_BYTES_MAX: Final = 64 * 1024
+"""Request line and headers together, give or take one read."""
+_PATH_BYTES_MAX: Final = 65535
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn holds heads of any size; here what has come of one that is not complete is counted."""
+
+    head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser."""
+        super().data_received(data)
+        scope = cast("dict[str, Any] | None", self.scope)
+        if scope is None or "path" in scope:
+            self.head_bytes = 0
+            return
+        self.head_bytes += len(data)
+        if self.head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._refuse(431, "headers_too_large", f"request line and headers have more than {HEAD_BYTES_MAX} bytes")
+
+    def send_400_response(self, msg: str) -> None:
+        """For what never becomes a request, since it can't be parsed."""
+        # The parser of the request line takes no more than 64 KiB.
+        if len(self.url or b"") > _PATH_BYTES_MAX:
+            self._refuse(414, "path_too_long", f"the path has more than {_PATH_BYTES_MAX} bytes")
+        else:
+            self._refuse(400, "invalid_request", msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The request is answered without the upgrade; a line in the log for each would help nobody."""
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        body = body_of(code, message)
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+
+class Worker(UvicornWorker):  # type: ignore[misc]
+    """One of these runs at a time."""
+
+    CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012
+        "loop": "uvloop",
+        "http": Protocol,
+        "ws": "none",
+        "interface": "asgi3",
+        "lifespan": "on",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+    }
+
+    async def callback_notify(self) -> None:
+        """Called once a second. A worker whose master was killed ends: it would hold port and directory unseen."""
+        if os.getppid() != self.ppid:
+            signal.raise_signal(signal.SIGTERM)
+        self.notify()
+
+
+class OneWorkerArbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's master, which never starts a second worker beside a living one."""
+
+    def handle_int(self) -> None:
+        """SIGINT. gunicorn would send the worker SIGQUIT, which uvicorn does not know."""
+        self.handle_term()
+
+    def handle_quit(self) -> None:
+        """SIGQUIT."""
+        self.handle_term()
+
+    def handle_ttin(self) -> None:
+        """SIGTTIN asks for one more."""
+        self.log.warning("SIGTTIN is ignored: one worker owns the data directory")
+
+    def handle_usr2(self) -> None:
+        """SIGUSR2 asks for a second master."""
+        self.log.warning("SIGUSR2 is ignored: one worker owns the data directory; stop the server and start it again")
+
+    def handle_hup(self) -> None:
+        """SIGHUP asks for a new worker before the old one has ended."""
+        self.log.warning("SIGHUP is ignored: settings are read when the server starts")
