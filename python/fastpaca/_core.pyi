@@ -145,16 +145,15 @@ class Context:
         """Bytes held in memory, roughly."""
 
     @property
-    def counting(self) -> Counting:
-        """How messages of the next write are to be counted."""
-
-    @property
     def tombstoned(self) -> bool: ...
+    def parse(self, route: str, body: bytes, *, key: str | None = None) -> Request:
+        """As the function `parse`, by the context's own counting."""
+
     def plan(self, request: Request, now_ms: int, incarnation: bytes, fetched: Fetched) -> Commit | Done:
         """Plans a write on top of the records in flight.
 
         `incarnation` are 16 random bytes, used where the write creates the context. Raises `CoreError` for a refusal
-        (code `stale`: parse again with the context's `counting`), and `Need`.
+        (code `stale`: parse again), and `Need`.
         """
 
     def apply(self, first_version: int) -> bool:

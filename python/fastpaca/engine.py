@@ -34,6 +34,8 @@ CACHE_BYTES: Final = 256 * 1024 * 1024
 _SCAN_RECORDS: Final = 512
 _LIST_PAGE: Final = 256
 _EVICTED_AT_ONCE: Final = 16
+_WRITES_ACCOUNTED: Final = 16
+"""After so many writes it is noted again what a context holds: looking costs as much as a tenth of a write."""
 _LARGE_BYTES: Final = 64 * 1024
 """Bodies from which on parsing leaves the event loop's thread: counting their tokens takes milliseconds."""
 _ZERO: Final = bytes(16)
@@ -75,7 +77,7 @@ class Reply:
 class Handle:
     """A loaded context. `lock` orders planning: who plans submits before the next one plans."""
 
-    __slots__ = ("context", "evicted", "id", "lock", "resident_bytes", "waiting")
+    __slots__ = ("context", "evicted", "id", "lock", "resident_bytes", "waiting", "writes")
 
     def __init__(self, context_id: str) -> None:
         self.id = context_id
@@ -83,6 +85,7 @@ class Handle:
         self.context: _core.Context | None = None
         self.evicted = False
         self.resident_bytes = 0
+        self.writes = 0
         self.waiting: dict[int, list[tuple[Ticket, _Waiter]]] = {}
 
 
@@ -130,14 +133,17 @@ class Engine:
         """The handle of a context, loaded or not, and now the most recently used."""
         if self._closed:
             raise ClosedError("the store is closed")
-        with self._handles_lock:
-            handle = self._handles.get(context_id)
-            if handle is None:
-                check_id(context_id)
-                handle = self._handles[context_id] = Handle(context_id)
-            else:
+        handle = self._handles.get(context_id)
+        if handle is not None:
+            try:
                 self._handles.move_to_end(context_id)
+            except KeyError:
+                # Another thread dropped it meanwhile; whoever locks the handle looks whether it is still in use.
+                pass
             return handle
+        check_id(context_id)
+        with self._handles_lock:
+            return self._handles.setdefault(context_id, Handle(context_id))
 
     def _loaded(self, context_id: str) -> tuple[Handle, _core.Context]:
         handle = self._handle(context_id)
@@ -288,13 +294,15 @@ class Engine:
                     ticket = self._done(handle, context, planned, waiter)
                 else:
                     ticket = self._commit(handle, context, planned, waiter)
-            self._account(handle)
+            handle.writes += 1
+            if handle.writes % _WRITES_ACCOUNTED == 0:
+                self._account(handle)
             return ticket
 
     @staticmethod
     def _parse(context: _core.Context, route: str, body: bytes, key: str | None) -> _core.Request:
         try:
-            return _core.parse(route, body, key=key, counting=context.counting)
+            return context.parse(route, body, key=key)
         except _core.CoreError as error:
             raise _raised(error) from None
 

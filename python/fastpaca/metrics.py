@@ -28,7 +28,6 @@ class Metrics:
         self._service = service
         # By method, route and status: a small, fixed number of keys. The event loop's thread alone counts.
         self._requests: dict[tuple[str, str | None, int], int] = {}
-        self.groups = 0
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -64,3 +63,6 @@ class Metrics:
             ("fastpaca_contexts_resident_bytes", "Bytes that they hold, roughly.", engine.resident_bytes),
         ):
             yield GaugeMetricFamily(name, means, value)
+        groups = self._service.groups
+        yield CounterMetricFamily("fastpaca_commit_groups", "Groups of commits; each is one sync.", groups.groups)
+        yield CounterMetricFamily("fastpaca_commits", "Records committed.", groups.commits)

@@ -150,8 +150,17 @@ fn parse(
     key: Option<&str>,
     counting: Option<&Counting>,
 ) -> PyResult<Request> {
+    parse_counted(py, route, body, key, counting.map(|c| c.0).unwrap_or_default())
+}
+
+fn parse_counted(
+    py: Python<'_>,
+    route: &str,
+    body: &[u8],
+    key: Option<&str>,
+    counting: CoreCounting,
+) -> PyResult<Request> {
     let route = Route::from_name(route).ok_or_else(|| PyValueError::new_err(format!("there is no route {route:?}")))?;
-    let counting = counting.map(|c| c.0).unwrap_or_default();
     let parsed = if body.len() < DETACH_BYTES {
         request::parse(route, body, key, counting)
     } else {
@@ -276,9 +285,10 @@ impl Context {
         self.locked(py).resident_bytes()
     }
 
-    #[getter]
-    fn counting(&self, py: Python<'_>) -> Counting {
-        Counting(self.locked(py).counting())
+    #[pyo3(signature = (route, body, *, key = None))]
+    fn parse(&self, py: Python<'_>, route: &str, body: &[u8], key: Option<&str>) -> PyResult<Request> {
+        let counting = self.locked(py).counting();
+        parse_counted(py, route, body, key, counting)
     }
 
     fn plan(

@@ -254,7 +254,7 @@ CHANGES: Final = [
     _compact("an unknown range", {"from_seq": 90, "to_seq": 99, "replacement": USER}, "unknown_seq", "99"),
     _compact("a reference to nothing", {"replacement": [{"seq": 99}]}, "unknown_seq", "99"),
     _compact("a reference as text", {"replacement": [{"seq": "1"}]}, "invalid_field", "replacement[0].seq"),
-    _compact("references that descend", {"replacement": [{"seq": 3}, {"seq": 1}]}, "unknown_seq", "ascend"),
+    _compact("references that descend", {"replacement": [{"seq": 3}, {"seq": 1}]}, "invalid_range", "ascend"),
     _compact("messages in a range", {"from_seq": 1, "to_seq": 2, "messages": [USER]}, "invalid_field", "messages"),
     _compact("an unknown field", {"replacement": USER, "x": 1}, "unknown_field", "x"),
     _compact("nothing to keep", {"replacement": []}, "empty_replacement", "force", 422),

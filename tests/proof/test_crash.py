@@ -60,7 +60,7 @@ def killed(path: Path, turn: int, after_s: float) -> list[Acknowledged]:
 
 
 def check(engine: Engine, acknowledged: list[Acknowledged]) -> int:
-    """Every acknowledged message once, at its seq; records whole; the chain intact. Gives how many messages there are."""
+    """Every acknowledged message once, at its seq; records whole; the chain intact. Gives their number."""
     total = 0
     for number in range(CONTEXTS):
         context_id = f"c{number}"
@@ -141,11 +141,8 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
     ballast.write_bytes(bytes(44 * 1024 * 1024))
     engine = open_engine(small_disk / "store")
     write(engine, "c0", "configure")
-    good = 0
-    with pytest.raises(UnavailableError) as caught:
-        for good in range(10_000):
-            fill(engine, good)
-    assert isinstance(caught.value, OutcomeUnknownError)
+    good, refusal = fill_up(engine)
+    assert isinstance(refusal, OutcomeUnknownError)
     assert good > 20
     with pytest.raises(PoisonedError):
         fill(engine, good)
@@ -163,6 +160,16 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
     assert fill(engine, good).replayed == (len(there) > good)
     assert not fill(engine, good + 1).replayed
     engine.close()
+
+
+def fill_up(engine: Engine) -> tuple[int, UnavailableError]:
+    """Appends until the disk is full; gives how many appends were acknowledged, and the refusal."""
+    for number in range(10_000):
+        try:
+            fill(engine, number)
+        except UnavailableError as refusal:
+            return number, refusal
+    raise AssertionError("the disk never filled up")
 
 
 def fill(engine: Engine, number: int) -> Reply:

@@ -14,7 +14,7 @@ from fastpaca.errors import BudgetTooSmallError
 from fastpaca.log import MemoryDisk
 from tests.support.data import Conversation, canonical_sets, conversations, native_conversations, needs_data
 from tests.support.memory import ALL_TOKENS, append, memory_engine, window, write
-from tests.support.validator import Asked, check_window, is_prefix, messages_of, required_tokens
+from tests.support.validator import Asked, check_truth, check_window, is_prefix, messages_of, required_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,6 +37,7 @@ class Tally:
     windows: int = 0
     refused: int = 0
     grown: int = 0
+    unedited: int = 0
     cold: int = 0
     contexts: int = 0
     messages: int = 0
@@ -45,7 +46,7 @@ class Tally:
         return (
             f"{self.windows} windows of {self.contexts} contexts with {self.messages} messages: all valid; "
             f"{self.refused} budgets refused with exact needs; {self.grown} windows that share a prefix token; "
-            f"{self.cold} windows equal from a cold engine"
+            f"{self.unedited} items the stored message; {self.cold} windows equal from a cold engine"
         )
 
 
@@ -66,14 +67,15 @@ class Watched:
             for start in range(self.appended, point, BATCH):
                 append(self.engine, self.id, messages[start : min(start + BATCH, point)])
             self.appended = point
-            self.look()
+            self.look(messages)
 
-    def look(self) -> None:
+    def look(self, messages: list[dict[str, Any]]) -> None:
         """Checks windows at budgets from 500 tokens to all."""
         self.last = {}
         raw = self.check(ALL_TOKENS, "steps")
         assert raw is not None
         whole = json.loads(raw)
+        self.tally.unedited += check_truth(whole, messages)
         for number, budget in enumerate(budgets(whole["used_tokens"])):
             for fit in ("steps", "largest") if number % 3 == 0 else ("steps",):
                 if self.check(budget, fit) is None:

@@ -58,7 +58,7 @@ def resulting(draw: st.DrawFn) -> Spec:
         results = [Ref(None, results[0].name)]
     text = draw(st.sampled_from([None, None, "And then?"])) if form == "anthropic" else None
     role = {"anthropic": "user", "functions": "function"}.get(form, "tool")
-    return Spec(role, form, results=tuple(results), text=text, tokens=draw(tokens), pinned=draw(pinned))
+    return Spec(role, form, results=tuple(results), text=text, tokens=draw(tokens))
 
 
 specs = st.one_of(texts, texts, calling(), resulting(), resulting(), thinking)

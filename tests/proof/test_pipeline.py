@@ -89,7 +89,7 @@ def check_visible(engine: Engine, outcomes: list[Reply | UnavailableError]) -> i
 @pytest.mark.parametrize("what", ["write", "sync"])
 def test_the_nth_write_or_sync_fails(storage: Storage, what: str, nth: int) -> None:
     """Creation is the first group; every append of a round gets its group by a held sync."""
-    faults = Faults(**{f"fail_{what}": nth + 1})
+    faults = Faults(fail_write=nth + 1) if what == "write" else Faults(fail_sync=nth + 1)
     engine = storage.open(faults)
     write(engine, "c", "configure")
     outcomes: list[Reply | UnavailableError] = []
@@ -117,14 +117,14 @@ def test_the_nth_write_or_sync_fails(storage: Storage, what: str, nth: int) -> N
 
 def check_reads_and_refusals(engine: Engine, good: int) -> None:
     before = window(engine, "c")
-    for route in ("append", "configure", "metadata", "rewind", "compact"):
-        fields: dict[str, Any] = {
-            "append": {"message": {"role": "user", "content": "x"}},
-            "configure": {"token_budget": 7},
-            "metadata": {"metadata": {"a": 1}},
-            "rewind": {"to_seq": 0},
-            "compact": {"replacement": {"role": "user", "content": "x"}},
-        }[route]
+    refused: dict[str, dict[str, Any]] = {
+        "append": {"message": {"role": "user", "content": "x"}},
+        "configure": {"token_budget": 7},
+        "metadata": {"metadata": {"a": 1}},
+        "rewind": {"to_seq": 0},
+        "compact": {"replacement": {"role": "user", "content": "x"}},
+    }
+    for route, fields in refused.items():
         if route == "rewind" and good == 0:
             continue
         with pytest.raises(PoisonedError):

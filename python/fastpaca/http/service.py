@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastpaca.config import Config
 from fastpaca.engine import Engine
 from fastpaca.errors import StoreLockedError
-from fastpaca.log.base import Log
+from fastpaca.log.base import Commit, Log
 from fastpaca.log.rocks import RocksLog
 
 OpenLog = Callable[[Config], Log]
 
 _logger = logging.getLogger("fastpaca.http")
+
+
+class Groups:
+    """Counts groups of commits, each of which is one sync. Called on the log's writer thread."""
+
+    def __init__(self) -> None:
+        self.groups = 0
+        self.commits = 0
+
+    def __call__(self, commits: Sequence[Commit]) -> None:
+        """Counts one."""
+        self.groups += 1
+        self.commits += len(commits)
 
 
 class Service:
@@ -26,12 +39,14 @@ class Service:
         self.config = config
         self._open_log = open_log or open_rocks
         self.is_open = False
+        self.groups = Groups()
 
     def open(self) -> None:
         """Opens the log. Raises a `StoreError` that says what is wrong."""
         began = time.monotonic()
         log = self._open_log(self.config)
         self.engine = Engine(log, cache_bytes=self.config.cache_bytes)
+        self.engine.observe(self.groups)
         self.is_open = True
         ms = round((time.monotonic() - began) * 1000)
         facts = {"data_dir": str(self.config.data_dir), "position": log.position, "duration_ms": ms}

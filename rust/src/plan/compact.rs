@@ -243,6 +243,10 @@ impl Builder<'_, '_> {
         for piece in pieces {
             match piece {
                 Piece::New(message) => made.push(message),
+                Piece::Live(_, to) if to > self.draft.state.last_seq() => {
+                    let message = format!("there is no message {to}");
+                    return Err(Error::invalid("unknown_seq", "replacement", message));
+                }
                 Piece::Live(from, to) => {
                     if from < next || to < from || to > self.area.to {
                         let message = format!(
