@@ -113,7 +113,7 @@ def _measure_one(path: Path, calls: int, took: dict[str, list[float]], entries: 
     with stores.opened(path, sync=False) as engine:
         counted = stores.Counted(engine)
         took.setdefault("cold window", []).append(_timed(lambda: engine.read(CONTEXT, stores.window)))
-        entries[size] = counted.entries
+        entries.setdefault(size, counted.entries)
         body = stores.batch(corpus.messages(1, token_count=True))
         for name, run in (
             ("append (no sync)", lambda: engine.write(CONTEXT, "append", body)),

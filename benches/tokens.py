@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LONG_CHARACTERS = 100_000
-SMALL_CHARACTERS = 500_000
+SMALL_CHARACTERS = 200_000
+TEXTS_MAX = 1_000
 LEAST = {"prose": 10.0, "code": 10.0}
 LEAST_OTHERS = 3.0
 
@@ -87,7 +88,7 @@ def rows(*, rounds: int = 3, seconds: float = 0.3, name: str = "o200k_base") -> 
     ours = _core.Counting(tokenizer=name)
     found = []
     for kind in corpus.KINDS:
-        short = corpus.texts(kind)
+        short = corpus.texts(kind)[:TEXTS_MAX]
         joined = "\n".join(short)
         long = [joined[at : at + LONG_CHARACTERS] for at in range(0, len(joined), LONG_CHARACTERS)]
         for text in short[:50]:

@@ -1,4 +1,4 @@
-//! Writes what the token counter embeds: each vocabulary as its list of merges, and a table of
+//! Writes what the token counter embeds: each vocabulary as a trie, and a table of
 //! the Unicode classes that the encoders' split patterns speak of.
 //!
 //! Both come from the reference itself: the ranks from `tiktoken-rs`, the classes from the
@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a build script fails by panicking"
 )]
 
@@ -36,7 +37,7 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let out = Path::new(&out);
     for (name, reference) in [("o200k_base", o200k_base_singleton()), ("cl100k_base", cl100k_base_singleton())] {
-        fs::write(out.join(format!("{name}.merges")), merges(&tokens(reference))).expect("OUT_DIR is writable");
+        fs::write(out.join(format!("{name}.trie")), trie(&tokens(reference))).expect("OUT_DIR is writable");
     }
     let (index, pages) = class_pages();
     fs::write(out.join("class_index.bin"), index).expect("OUT_DIR is writable");
@@ -48,27 +49,33 @@ fn tokens(reference: &CoreBPE) -> Vec<Vec<u8>> {
     (0..).map_while(|rank| reference.decode_bytes(&[rank]).ok()).collect()
 }
 
-/// 256 bytes: the single byte tokens by rank; then six bytes a token: the ranks of its two halves,
-/// three bytes each, little-endian.
-fn merges(tokens: &[Vec<u8>]) -> Vec<u8> {
+/// The trie of all tokens, its nodes in lexicographic order (each before the longer ones): four
+/// bytes of node count, then for all nodes a byte each of label, of depth, and of the left half's
+/// length (0 where the node is no token; a single byte is its own left half); last the rank of
+/// each token in three bytes. Numbers are little-endian.
+fn trie(tokens: &[Vec<u8>]) -> Vec<u8> {
     let ranks: HashMap<&[u8], u32> = tokens.iter().map(|token| token.as_slice()).zip(0..).collect();
-    let mut out = Vec::with_capacity(tokens.len() * 6);
-    for (rank, token) in (0u32..).zip(tokens) {
-        if rank < 256 {
-            assert_eq!(token.len(), 1, "the first 256 tokens are the single bytes");
-            out.push(token[0]);
-            continue;
+    let mut sorted: Vec<&[u8]> = ranks.keys().copied().collect();
+    sorted.sort_unstable();
+    let (mut labels, mut depths, mut left_lens, mut rank_bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut last: &[u8] = &[];
+    for &token in &sorted {
+        let shared = token.iter().zip(last).take_while(|(a, b)| a == b).count();
+        for (depth, &label) in (1u8..).zip(token).skip(shared) {
+            labels.push(label);
+            depths.push(depth);
+            left_lens.push(if usize::from(depth) == token.len() { left_len(token, &ranks) } else { 0 });
         }
-        let (left, right) = halves(token, &ranks);
-        assert!(left < rank && right < rank, "token {rank} is merged from earlier ones");
-        out.extend_from_slice(&left.to_le_bytes()[..3]);
-        out.extend_from_slice(&right.to_le_bytes()[..3]);
+        rank_bytes.extend_from_slice(&ranks[token].to_le_bytes()[..3]);
+        last = token;
     }
-    out
+    let nodes = u32::try_from(labels.len()).expect("few enough nodes");
+    [nodes.to_le_bytes().to_vec(), labels, depths, left_lens, rank_bytes].concat()
 }
 
-/// Merges a token's bytes as the encoder would and returns the last two parts.
-fn halves(token: &[u8], ranks: &HashMap<&[u8], u32>) -> (u32, u32) {
+/// Merges a token's bytes as the encoder would and returns the length of the first of the last two parts.
+fn left_len(token: &[u8], ranks: &HashMap<&[u8], u32>) -> u8 {
+    let rank = ranks[token];
     let mut ends: Vec<usize> = (0..=token.len()).collect();
     while ends.len() > 3 {
         let pairs = ends.windows(3).zip(1..);
@@ -76,7 +83,9 @@ fn halves(token: &[u8], ranks: &HashMap<&[u8], u32>) -> (u32, u32) {
         let (_, at) = best.expect("every token can be merged from its bytes");
         ends.remove(at);
     }
-    (ranks[&token[..ends[1]]], ranks[&token[ends[1]..]])
+    let (left, right) = token.split_at(ends[1]);
+    assert!(right.is_empty() || ranks[left].max(ranks[right]) < rank, "token {rank} is merged from earlier ones");
+    u8::try_from(left.len()).expect("tokens are short")
 }
 
 /// A two-stage table: the page number of each 256 code points, and the distinct pages.

@@ -22,7 +22,7 @@ const PROSE: &str =
     (tokens, roles, turns) stand in memory, and the text itself is only copied once it is clear what is sent out.";
 
 fn message(number: usize, given: bool) -> String {
-    let role = if number % 2 == 0 { "user" } else { "assistant" };
+    let role = ["user", "assistant"][number % 2];
     let count = if given { ",\"token_count\":100" } else { "" };
     // Other texts of the same words, which the counter knows by then: `tokens.rs` measures the counting.
     let text: String = PROSE.chars().cycle().skip(number * 37 % PROSE.len()).take(400).collect();

@@ -166,6 +166,7 @@ impl Context {
     /// Takes in the index chunks that were fetched.
     fn absorb(&mut self, fetched: &Fetched) -> Result<()> {
         for (number, bytes) in fetched.chunks() {
+            let bytes = bytes.ok_or_else(|| Error::corrupt(format!("index chunk {number} is lost")))?;
             for state in [&mut self.applied, &mut self.planned].into_iter().flatten() {
                 state.index.load(number, bytes)?;
             }

@@ -1,18 +1,23 @@
-//! Exact token counts: the text is split as tiktoken's pattern does, most pieces are one token
-//! (one look-up), the rest is merged in linear time.
+//! Exact token counts: the text is split as tiktoken's pattern does (`split`, `ascii`, `class`),
+//! most pieces are one token (`piece_set`), the rest is merged in linear time (`merge`, by the
+//! tables of `vocabulary`, `trie` and `pairs`); the pieces met lately are remembered (`cache`).
 //!
 //! `count` equals `encode_ordinary(text).len()` of tiktoken for every input; text that looks like
-//! a special token is ordinary text. Nothing here depends on a clock or on earlier calls but a
-//! small cache for each thread, which changes the time alone.
+//! a special token is ordinary text. Nothing here depends on a clock, nor on earlier calls but for
+//! the cache, one for each thread, which changes the time alone.
+//!
+//! What the tables are made of is written by `build.rs`, from the reference itself.
 
 mod ascii;
 mod cache;
 mod class;
 mod merge;
 mod packed;
+mod pairs;
+mod piece_set;
 mod pieces;
 mod split;
-mod table;
+mod trie;
 mod vocabulary;
 
 use std::sync::OnceLock;
@@ -69,10 +74,11 @@ impl Encoding {
         static O200K_BASE: OnceLock<Vocabulary> = OnceLock::new();
         static CL100K_BASE: OnceLock<Vocabulary> = OnceLock::new();
         match self {
-            Self::O200kBase => O200K_BASE
-                .get_or_init(|| Vocabulary::new(include_bytes!(concat!(env!("OUT_DIR"), "/o200k_base.merges")))),
+            Self::O200kBase => {
+                O200K_BASE.get_or_init(|| Vocabulary::new(include_bytes!(concat!(env!("OUT_DIR"), "/o200k_base.trie"))))
+            }
             Self::Cl100kBase => CL100K_BASE
-                .get_or_init(|| Vocabulary::new(include_bytes!(concat!(env!("OUT_DIR"), "/cl100k_base.merges")))),
+                .get_or_init(|| Vocabulary::new(include_bytes!(concat!(env!("OUT_DIR"), "/cl100k_base.trie")))),
         }
     }
 }

@@ -46,11 +46,11 @@ impl Fetched {
         self.ranges.get(&range).map(Vec::as_slice)
     }
 
-    /// The chunks of an index that were fetched: number and bytes.
-    pub fn chunks(&self) -> impl Iterator<Item = (u64, &Arc<[u8]>)> {
+    /// The chunks of an index that were fetched: number and bytes, none where there is none.
+    pub fn chunks(&self) -> impl Iterator<Item = (u64, Option<&Arc<[u8]>>)> {
         self.values.iter().filter_map(|((family, key), value)| {
             let number = key.last_chunk::<8>().filter(|_| *family == Family::Index)?;
-            Some((u64::from_be_bytes(*number), value.as_ref()?))
+            Some((u64::from_be_bytes(*number), value.as_ref()))
         })
     }
 }

@@ -214,7 +214,9 @@ impl State {
             Placed::Edited(item) => kept.push_item(item.clone()),
             Placed::Out => {}
         }
-        if entry.flags.has(Flags::PINNED) && entry.placed != Placed::Out {
+        // A late result is not in its place, but stands with its call.
+        let stands = entry.placed != Placed::Out || !entry.step.answered.is_empty();
+        if entry.flags.has(Flags::PINNED) && stands {
             self.pins.push(entry.seq);
         }
         let repaired = |call: &crate::pairing::OpenCall| {

@@ -5,9 +5,20 @@ use crate::encoder::Encoding;
 use crate::error::{Error, Result};
 use crate::estimate::{CountRules, CountTokens};
 
-/// What models without a public tokenizer count for each thousand tokens of o200k_base, by the beginning of their name.
-/// Measured on recorded calls; the method and the error bounds stand in docs/tokens.md.
-const FACTORS_PERMILLE: &[(&str, u32)] = &[("claude", 1150), ("gemini", 1050)];
+/// What models without a public tokenizer count for each thousand tokens of o200k_base, by the beginning of their name, the
+/// longer ones first. Measured on recorded calls; method and error bounds stand in docs/tokens.md.
+const FACTORS_PERMILLE: &[(&str, u32)] = &[
+    ("claude-opus-4-7", 1400),
+    ("claude-opus-4-8", 1400),
+    ("claude-opus-4-9", 1400),
+    ("claude-opus-5", 1400),
+    ("claude-sonnet-5", 1400),
+    ("claude-haiku-5", 1400),
+    ("claude-fable-5", 1400),
+    ("claude-mythos-5", 1400),
+    ("claude", 1150),
+    ("gemini", 1050),
+];
 
 /// Beginnings of names of models that count with cl100k_base.
 const CL100K_MODELS: &[&str] = &["gpt-4-", "gpt-3.5", "gpt-35", "text-embedding-3", "text-embedding-ada-002"];
@@ -84,5 +95,42 @@ impl Counting {
             Encoding::Cl100kBase => &Encoding::Cl100kBase,
         };
         CountRules { counter, factor_permille: self.factor_permille }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_count_as_measured() {
+        let o200k = |factor_permille| Counting { encoding: Encoding::O200kBase, factor_permille };
+        let cl100k = Counting { encoding: Encoding::Cl100kBase, factor_permille: 1000 };
+        for (model, counting) in [
+            ("gpt-4o-2024-08-06", o200k(1000)),
+            ("gpt-4.1-mini", o200k(1000)),
+            ("gpt-5", o200k(1000)),
+            ("openai/gpt-4-0613", cl100k),
+            ("gpt-4", cl100k),
+            ("gpt-3.5-turbo", cl100k),
+            ("claude-sonnet-4-5-20250929", o200k(1150)),
+            ("us.anthropic.claude-opus-4-8-v1:0", o200k(1400)),
+            ("anthropic/claude-sonnet-5", o200k(1400)),
+            ("google/gemini-2.5-pro", o200k(1050)),
+            ("something-else", o200k(1000)),
+        ] {
+            assert_eq!(Counting::by_model(model), counting, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_tokenizer_overrides_the_model() {
+        let config = Config {
+            model: Some("claude-sonnet-5".into()),
+            tokenizer: Some("cl100k_base".into()),
+            ..Config::default()
+        };
+        assert_eq!(Counting::of(&config), Counting { encoding: Encoding::Cl100kBase, factor_permille: 1000 });
+        assert!(Counting::by_tokenizer("gpt2").is_err());
     }
 }

@@ -280,6 +280,7 @@ def test_verify_finds_an_old_record_that_is_lost(stored: MemoryDisk, place: int)
     log.close()
 
 
+@pytest.mark.timeout(20)
 def test_a_lost_snapshot_or_chunk_is_made_again_or_found(stored: MemoryDisk) -> None:
     """They are derived: without them a load replays, or says what lacks; it never shows something else."""
     engine = memory_engine(copy_of(stored))
@@ -331,11 +332,12 @@ def test_eviction_under_threads_keeps_everything_right() -> None:
         except BaseException as error:
             problems.append(error)
 
-    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(8)]
+    threads = [threading.Thread(target=work, args=(thread,), daemon=True) for thread in range(8)]
     for each in threads:
         each.start()
     for each in threads:
-        each.join()
+        each.join(20)
+    assert not any(each.is_alive() for each in threads), "no progress under memory pressure"
     assert problems == []
     assert engine.loaded_contexts < contexts
     assert engine.resident_bytes < 200_000

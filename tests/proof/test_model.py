@@ -6,7 +6,7 @@ import json
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -25,6 +25,9 @@ from tests.support.model_view import TooSmall, View, Views
 from tests.support.native import CALL_FORMS, RESULT_FORMS, SINGLE, Spec
 from tests.support.shapes import Ref
 from tests.support.validator import Asked, check_window, is_prefix, messages_of
+
+BAD_RANGES = {"unknown_seq", "invalid_range"}
+"""The contract says 400 of both and does not tell them apart."""
 
 tokens = st.integers(0, 40)
 refs = st.builds(Ref, st.sampled_from(["a", "b", "c", None]), st.sampled_from(["f", "g", None]))
@@ -194,7 +197,9 @@ class Beside(RuleBasedStateMachine):
         try:
             reply: dict[str, Any] = json.loads(write(self.engine, "c", route, **fields).body)
         except FastpacaError as error:
-            assert refused == error.code, f"the engine refuses with {error.code}: {error}"
+            assert refused is not None, f"the engine refuses with {error.code}: {error}"
+            same = refused == error.code or {refused, error.code} <= BAD_RANGES
+            assert same, f"the engine refuses with {error.code}: {error}; the model with {refused}"
             return None
         assert refused is None, f"the engine does not refuse: {refused}"
         return reply
@@ -394,14 +399,24 @@ class BesideLastN(Beside):
         assert not lost, f"of {[expected(item) for item in views.items]} the policy dropped {lost}"
 
     def check_limit(self, views: Views) -> None:
-        """At most `limit` messages beside head and pins, unless only what is required is left."""
-        pins = {p for p, item in enumerate(views.items) if item.message is not None and item.message.pinned}
+        """At most `limit` messages beside head and pins (and what these need), or only what is required."""
+        pins = set[int]().union(*views.pins())
         others = set(range(views.head, len(views.items))) - pins
         assert len(others) <= self.limit or others <= self.required(views), f"{len(others)} beside head and pins"
 
 
-FAST = settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
-FULL = settings(FAST, max_examples=700, stateful_step_count=45)
+# No shrinking: it takes minutes. For a short case run it with `stateful_step_count=4` and more examples.
+FAST = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    report_multiple_bugs=False,
+    database=None,
+    derandomize=True,
+)
+FULL = settings(FAST, max_examples=500, stateful_step_count=40, derandomize=False)
 
 
 def run(machine: type[Beside], how: settings) -> None:

@@ -189,7 +189,7 @@ def test_threads_are_all_answered(storage: Storage, nth: int, delay_s: float) ->
     by_version = {answer: f"m{name}" for name, answer in answers.items() if isinstance(answer, int)}
     assert shown(engine) == [by_version[version] for version in versions]
     assert len(answers) == IN_FLIGHT * 4
-    assert engine._handles["c"].waiting == {}
+    assert engine._handles.loaded("c").waiting == {}
 
 
 @pytest.mark.parametrize("nth", [2, 3, 1000])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from fastpaca.config import Config
 from fastpaca.engine import Engine
 from fastpaca.errors import StoreLockedError
-from fastpaca.log.base import Commit, Log
+from fastpaca.log.base import Log, Pending
 from fastpaca.log.rocks import RocksLog
 
 OpenLog = Callable[[Config], Log]
@@ -24,7 +24,7 @@ class Groups:
         self.groups = 0
         self.commits = 0
 
-    def __call__(self, commits: Sequence[Commit]) -> None:
+    def __call__(self, commits: Sequence[Pending]) -> None:
         """Counts one."""
         self.groups += 1
         self.commits += len(commits)

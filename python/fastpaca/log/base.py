@@ -29,20 +29,46 @@ class Family(IntEnum):
 Put = tuple[Family, bytes, bytes | None]
 """Family, key, value. `None` deletes the key."""
 
+
+class Pending(Protocol):
+    """A record on its way into the log; `Commit` is one, and whoever knows more of his records may bring his own.
+
+    `version` is the record's last; `puts` hold the record first and whatever must land with it, but no feed entry: the
+    log adds that. `position` is set by the log before `done` reports success.
+    """
+
+    position: int
+
+    @property
+    def context_id(self) -> str:
+        """Whose record it is."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The record's last version."""
+        ...
+
+    @property
+    def puts(self) -> Sequence[Put]:
+        """What lands, all or nothing."""
+        ...
+
+    def done(self, error: BaseException | None, /) -> None:
+        """Called once: with None when it is durable, else with an `UnavailableError` that says what is known."""
+        ...
+
+
 Done = Callable[[BaseException | None], None]
 """Called with None once the commit is durable, else with an `UnavailableError` that says what is known."""
 
-OnGroup = Callable[[Sequence["Commit"]], None]
+OnGroup = Callable[[Sequence["Pending"]], None]
 """Called once for each group of commits that ended together, after their `done`: the place to wake an event loop."""
 
 
 @dataclass(slots=True, eq=False)
 class Commit:
-    """One record on its way into the log.
-
-    `version` is the record's last; `puts` hold the record first and whatever must land with it, but no feed entry: the
-    log adds that. `position` is set by the log before `done` reports success.
-    """
+    """A `Pending` record of plain fields."""
 
     context_id: str
     version: int
@@ -64,7 +90,7 @@ class Log(Protocol):
         """Whether a write or sync failed. It stays so until the store is opened again."""
         ...
 
-    def submit(self, commit: Commit) -> None:
+    def submit(self, commit: Pending) -> None:
         """Queues a commit and returns. Commits become durable, and are reported, in the order of submission.
 
         Raises `ClosedError` or `PoisonedError`; then `done` is not called.

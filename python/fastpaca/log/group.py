@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from fastpaca.errors import ClosedError, FastpacaError, ForkedError, OutcomeUnknownError, PoisonedError
-from fastpaca.log.base import Commit, Family, OnGroup, Put
+from fastpaca.log.base import Family, OnGroup, Pending, Put
 from fastpaca.log.feed import encode_entry, encode_position
 
 GROUP_BYTES_MAX = 4 * 1024 * 1024
 GROUP_ITEMS_MAX = 4096
 
 _logger = logging.getLogger("fastpaca.log")
-_Item = tuple[Commit | None, Sequence[Put], bytes, int]
+_Item = tuple[Pending | None, Sequence[Put], bytes, int]
 """What is queued: the commit (None: derived writes), its puts, its feed entry, and how many bytes it puts."""
 
 
@@ -32,7 +32,7 @@ _Item = tuple[Commit | None, Sequence[Put], bytes, int]
 class Group:
     """What is written as one batch: every put in the order of submission, feed entries included."""
 
-    commits: list[Commit] = field(default_factory=list)
+    commits: list[Pending] = field(default_factory=list)
     puts: list[Put] = field(default_factory=list)
     bytes: int = 0
     items: int = 0
@@ -76,7 +76,7 @@ class GroupWriter(ABC):
         """Sets what is called after each group, on the writer's thread."""
         self._on_group = on_group
 
-    def submit(self, commit: Commit) -> None:
+    def submit(self, commit: Pending) -> None:
         """Queues a commit and returns. Raises `ClosedError` or `PoisonedError`."""
         # Encoded and measured here: a commit that is not well formed must fail its caller and not the writer's thread.
         entry = encode_entry(commit.version, commit.context_id)
@@ -196,7 +196,7 @@ class GroupWriter(ABC):
             if self._refusal is None:
                 self._refusal = PoisonedError(f"no more writes until the store is opened again: {error}")
 
-    def _report(self, commits: Sequence[Commit], error: BaseException | None) -> None:
+    def _report(self, commits: Sequence[Pending], error: BaseException | None) -> None:
         """Tells each commit, then the observer. A callback that raises must not stop the ones behind it."""
         for commit in commits:
             try:
@@ -217,7 +217,10 @@ class GroupWriter(ABC):
 
 
 def _put_bytes(puts: Sequence[Put]) -> int:
-    return sum(len(key) + (0 if value is None else len(value)) for _, key, value in puts)
+    size_bytes = 0
+    for _, key, value in puts:
+        size_bytes += len(key) if value is None else len(key) + len(value)
+    return size_bytes
 
 
 _open_writers: weakref.WeakSet[GroupWriter] = weakref.WeakSet()

@@ -23,14 +23,34 @@ pub(super) const LETTER: u8 = UPPER | LOWER | CASELESS;
 const END: u8 = 0;
 
 static INDEX: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/class_index.bin"));
-static PAGES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/class_pages.bin"));
+const PAGES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/class_pages.bin"));
+
+/// The classes of the ASCII characters; 0 for the bytes beyond.
+static ASCII: [u8; 256] = ascii_classes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn ascii_classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut code = 0;
+    while code < 0x80 {
+        classes[code] = PAGES[code];
+        code += 1;
+    }
+    classes
+}
+
+/// The class of an ASCII character; of other bytes none.
+#[inline(always)]
+pub(super) fn ascii_class(byte: u8) -> u8 {
+    ASCII.get(usize::from(byte)).copied().unwrap_or(0)
+}
 
 /// The class of the character that starts at `at`, and where it ends.
 #[inline(always)]
 pub(super) fn class_at(text: &[u8], at: usize) -> (u8, usize) {
     match text.get(at) {
         None => (END, at),
-        Some(&byte) if byte < 0x80 => (class_of(u32::from(byte)), at + 1),
+        Some(&byte) if byte < 0x80 => (ascii_class(byte), at + 1),
         Some(&byte) => wide_class_at(text, at, byte),
     }
 }

@@ -16,12 +16,15 @@ pub(super) struct Scratch {
 
 /// The number of tokens that the encoder merges a piece to.
 pub(super) fn count(vocabulary: &Vocabulary, scratch: &mut Scratch, piece: &[u8]) -> usize {
+    let mut candidate = vocabulary.longest_token(piece);
+    if candidate.is_none_or(|token| vocabulary.len(token) == piece.len()) {
+        return 1;
+    }
     let Scratch { taken, dead } = scratch;
     taken.clear();
     dead.clear();
     dead.resize(piece.len() / 64 + 1, 0);
     let mut at = 0;
-    let mut candidate = vocabulary.longest_token(piece);
     while let Some(token) = candidate {
         let last = taken.last().copied();
         let fits = |token: Token| {

@@ -9,22 +9,38 @@ pub(super) struct Piece(u128);
 
 const LEN_SHIFT: u32 = 120;
 
+/// For each length the bits of the bytes, and the length's own.
+static SHAPES: [(u128, u128); 16] = shapes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn shapes() -> [(u128, u128); 16] {
+    let mut shapes = [(0, 0); 16];
+    let mut len = 0;
+    while len < 16 {
+        shapes[len] = ((1 << (len * 8)) - 1, (len as u128) << LEN_SHIFT);
+        len += 1;
+    }
+    shapes
+}
+
 impl Piece {
     /// The first `len` bytes of a window.
     #[inline(always)]
     pub(super) fn of_window(window: u128, len: usize) -> Self {
-        let mask = 1u128.unbounded_shl(len as u32 * 8).wrapping_sub(1);
-        Self(window & mask | (len as u128) << LEN_SHIFT)
+        let (mask, top) = SHAPES.get(len).copied().unwrap_or_default();
+        Self(window & mask | top)
     }
 
-    /// All of at most 15 bytes.
+    /// All of 1 to 15 bytes.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self::of_window(padded_window(bytes, 0), bytes.len())
+        Self::of_window(window(bytes, 0), bytes.len())
     }
 
-    #[inline(always)]
-    pub(super) fn bits(self) -> u128 {
-        self.0
+    /// A run of one byte that is longer than other packed pieces: the byte, and above it the length.
+    pub(super) fn of_run(bytes: &[u8]) -> Option<Self> {
+        let (&first, rest) = bytes.split_first()?;
+        (bytes.len() > BYTES_MAX && rest.iter().all(|&byte| byte == first))
+            .then_some(Self((bytes.len() as u128) << 8 | u128::from(first)))
     }
 
     /// The piece in 64 bits, if it has at most 7 bytes.
@@ -32,6 +48,11 @@ impl Piece {
     pub(super) fn short(self) -> Option<u64> {
         let len = (self.0 >> LEN_SHIFT) as u64;
         (len < 8).then_some(self.0 as u64 | len << 56)
+    }
+
+    #[inline(always)]
+    pub(super) fn bits(self) -> u128 {
+        self.0
     }
 
     /// 64 well mixed bits.
@@ -43,15 +64,14 @@ impl Piece {
     }
 }
 
-/// The 16 bytes from `at` on, where the text has as many.
+/// The 16 bytes from `at` on; zeros past the end of the text.
 #[inline(always)]
-pub(super) fn window(text: &[u8], at: usize) -> Option<u128> {
-    text.get(at..)?.first_chunk().map(|bytes| u128::from_le_bytes(*bytes))
+pub(super) fn window(text: &[u8], at: usize) -> u128 {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.first_chunk().map_or_else(|| last_window(rest), |bytes| u128::from_le_bytes(*bytes))
 }
 
-/// The same at the end of the text: the missing bytes are zeros.
-#[inline]
-pub(super) fn padded_window(text: &[u8], at: usize) -> u128 {
-    let rest = text.get(at..).unwrap_or_default();
+#[cold]
+fn last_window(rest: &[u8]) -> u128 {
     rest.iter().take(16).rev().fold(0, |window, &byte| window << 8 | u128::from(byte))
 }

@@ -11,9 +11,9 @@ pub(super) trait Grammar {
     /// The end of the piece that starts at `at`, which lies before the end of the text.
     fn piece_end(text: &[u8], at: usize) -> usize;
 
-    /// The length of the piece that a window of 16 bytes starts with, if the piece is an ASCII word
-    /// and the window settles where it ends; else 0.
-    fn short_word(window: u128) -> usize;
+    /// The length of the piece that starts at `at`, if it is an ASCII word and the window of 16
+    /// bytes from there settles where it ends; else 0.
+    fn short_word(text: &[u8], at: usize, window: u128) -> usize;
 }
 
 pub(super) struct O200k;
@@ -22,21 +22,25 @@ pub(super) struct Cl100k;
 impl Grammar for O200k {
     fn piece_end(text: &[u8], at: usize) -> usize {
         let (class, next) = class_at(text, at);
+        let (following, _) = class_at(text, next);
         match class {
-            UPPER | LOWER | CASELESS => word_end(text, class, at).map_or(next, |end| contraction_end(text, end)),
+            UPPER | LOWER | CASELESS => contraction_end(text, word_end(text, class, at)),
             NUMBER => number_end(text, next),
-            NEWLINE => white_space_end(text, at),
-            _ => match word_end(text, class, next) {
-                Some(end) => contraction_end(text, end),
-                None if class == REST || symbols_follow(text, at, next) => slashed_symbols_end(text, next),
-                None => white_space_end(text, at),
-            },
+            REST | MARK | SPACE if following & (LETTER | MARK) != 0 => {
+                contraction_end(text, word_end(text, class, next))
+            }
+            // A mark is a word of its own.
+            MARK => contraction_end(text, next),
+            REST => slashed_symbols_end(text, next),
+            SPACE if following == REST && text.get(at) == Some(&b' ') => slashed_symbols_end(text, next),
+            SPACE if following & (SPACE | NEWLINE) == 0 => next,
+            _ => white_space_end(text, at),
         }
     }
 
     #[inline(always)]
-    fn short_word(window: u128) -> usize {
-        ascii::cased_word(window)
+    fn short_word(text: &[u8], at: usize, window: u128) -> usize {
+        ascii::cased_word(text, at, window)
     }
 }
 
@@ -48,51 +52,50 @@ impl Grammar for Cl100k {
             return contracted;
         }
         let (class, next) = class_at(text, at);
+        let (following, _) = class_at(text, next);
         match class {
             UPPER | LOWER | CASELESS => run(text, next, LETTER),
             NUMBER => number_end(text, next),
-            NEWLINE => final_white_space_end(text, at),
             // [^\r\n\p{L}\p{N}]?+\p{L}++
-            _ if class_at(text, next).0 & LETTER != 0 => run(text, next, LETTER),
-            SPACE if !symbols_follow(text, at, next) => final_white_space_end(text, at),
-            // " ?[^\s\p{L}\p{N}]++[\r\n]*+"
-            _ => run(text, run(text, next, REST | MARK), NEWLINE),
+            REST | MARK | SPACE if following & LETTER != 0 => run(text, next, LETTER),
+            REST | MARK => symbols_end(text, next),
+            SPACE if following & (REST | MARK) != 0 && text.get(at) == Some(&b' ') => symbols_end(text, next),
+            SPACE if following & (SPACE | NEWLINE) == 0 => next,
+            _ => final_white_space_end(text, at),
         }
     }
 
     #[inline(always)]
-    fn short_word(window: u128) -> usize {
-        ascii::caseless_word(window)
+    fn short_word(text: &[u8], at: usize, window: u128) -> usize {
+        ascii::caseless_word(text, at, window)
     }
 }
 
-/// The two word alternatives of o200k, for a word that starts at `at`, after a character of the
-/// class `before` or with one that is a letter:
+/// The two word alternatives of o200k but for the contraction. The word starts at `start` with
+/// a letter or a mark; `before` is the class of the character before it, or of its first letter:
 ///
 /// `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`
 /// `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*`
-fn word_end(text: &[u8], before: u8, start: usize) -> Option<usize> {
-    let (mut at, mut after_caseless) = (start, None);
+fn word_end(text: &[u8], before: u8, start: usize) -> usize {
+    // Without a lower case letter the first alternative gives characters back up to the last one
+    // that its second part takes; a mark before the word is such a character itself.
+    let mut after_caseless = (before == MARK).then_some(start);
+    let mut at = start;
     loop {
         let (class, next) = class_at(text, at);
-        if class & (CASELESS | MARK) != 0 {
-            after_caseless = Some(next);
-        } else if class == LOWER {
-            return Some(run(text, next, LOWER | CASELESS | MARK));
-        } else if class != UPPER {
-            break;
+        match class {
+            UPPER => {}
+            CASELESS | MARK => after_caseless = Some(next),
+            LOWER => return run(text, next, LOWER | CASELESS | MARK),
+            _ => return after_caseless.unwrap_or(at),
         }
         at = next;
     }
-    // No lower case letter follows: the first alternative gives characters back up to one that
-    // its second part takes; a mark before the word is such a character itself.
-    let before_word = (before == MARK).then_some(start);
-    after_caseless.or(before_word).or((at > start).then_some(at))
 }
 
 /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)?` from `at` on. Of all code points only the long s folds to
 /// one of these letters.
-fn contraction_end(text: &[u8], at: usize) -> usize {
+pub(super) fn contraction_end(text: &[u8], at: usize) -> usize {
     if text.get(at) != Some(&b'\'') {
         return at;
     }
@@ -118,16 +121,16 @@ fn number_end(text: &[u8], at: usize) -> usize {
     }
 }
 
-/// Whether the character before `next` is the one space that symbols may follow, and they do.
-fn symbols_follow(text: &[u8], at: usize, next: usize) -> bool {
-    text.get(at) == Some(&b' ') && class_at(text, next).0 & (REST | MARK) != 0
-}
-
 /// ` ?[^\s\p{L}\p{N}]+[\r\n/]*` of which the first character ends at `at`.
 fn slashed_symbols_end(text: &[u8], at: usize) -> usize {
     let symbols_end = run(text, at, REST | MARK);
     let rest = text.get(symbols_end..).unwrap_or_default();
     symbols_end + rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n' | b'/')).count()
+}
+
+/// ` ?[^\s\p{L}\p{N}]++[\r\n]*+` of which the first character ends at `at`.
+fn symbols_end(text: &[u8], at: usize) -> usize {
+    run(text, run(text, at, REST | MARK), NEWLINE)
 }
 
 /// A run of white space: where it ends, where its last newline ends, where its last character starts.
