@@ -27,7 +27,7 @@ check: $(BUILT) ## Formatters, linters, types, stubs and the fast tests
 	$(BIN)/ruff check
 	$(BIN)/python tools/make_sync.py --check
 	$(BIN)/mypy
-	$(BIN)/stubtest fastpaca._core --allowlist tests/stubtest_allowlist.txt
+	$(BIN)/stubtest fastpaca._core
 	$(BIN)/python -m pytest -m "not slow" -q
 
 fast: $(BUILT) ## The fast tests alone

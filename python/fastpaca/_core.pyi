@@ -5,6 +5,35 @@ Every operation that lacks stored bytes raises `Need`; fetch what it names into 
 
 from typing import final
 
+__all__ = [
+    "BATCH_MESSAGES_MAX",
+    "CODES",
+    "CONTEXT_ID_BYTES_MAX",
+    "Commit",
+    "Context",
+    "CoreError",
+    "Counting",
+    "Done",
+    "ENCODINGS",
+    "FAMILIES",
+    "Fetched",
+    "INVALID_CODES",
+    "KEY_BYTES_MAX",
+    "Need",
+    "PAGE_MESSAGES_DEFAULT",
+    "PAGE_MESSAGES_MAX",
+    "Request",
+    "STRATEGIES",
+    "TOKEN_BUDGET_MAX",
+    "Verifier",
+    "__version__",
+    "chunk_key",
+    "idempotency_key",
+    "parse",
+    "record_key",
+    "snapshot_key",
+]
+
 __version__: str
 CODES: tuple[str, ...]
 """Codes of refusals and of damaged data, but for malformed requests."""
