@@ -74,8 +74,11 @@ fn close_inside(draft: &mut Draft<'_>, mut list: Kept) -> Result<(Kept, Vec<Open
         let Some(position) = list.find(call.seq) else { continue };
         let end = List { kept: &list, index: &draft.state.index, pins: &[] }.unit_end(position)?;
         if end < list.len() {
-            let last = list.cell(end - 1, &draft.state.index)?;
-            let repair = draft.repair(&call, last.to.max(last.from))?;
+            let at = match list.item_at(end - 1) {
+                Some(item) => item.at,
+                None => list.cell(end - 1, &draft.state.index)?.to,
+            };
+            let repair = draft.repair(&call, at)?;
             let mut next = list.slice(&[(0, end)], &draft.state.index)?;
             next.push_item(repair);
             next.extend_from(&list, end, list.len(), &draft.state.index)?;
