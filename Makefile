@@ -40,7 +40,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 
 wheel: $(STAMP) ## A wheel in dist/
-	$(BIN)/maturin build --release --out dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --out dist
 
 clean:
 	rm -rf .venv target dist
@@ -54,7 +54,7 @@ $(STAMP): pyproject.toml
 
 # The package itself, editable, with the optimised core. Rebuilt when the Rust sources change.
 $(BUILT): $(STAMP) $(RUST)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[server]"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[server]"
 	touch $(BUILT)
 
 # Benchmarks: on a machine that does nothing else. They take about ten minutes, and the figures come last, in one table.

@@ -154,6 +154,26 @@ def test_compaction_never_loses_what_came_meanwhile(store: Any) -> None:
     assert [m["seq"] for m in chat.messages()] == [1, 2, 3]
 
 
+def test_the_suggested_range_can_be_compacted(store: Any) -> None:
+    chat = store.context("chat", budget=400, trigger=0.5)
+    chat.append({"role": "system", "content": "Be brief."})
+    for turn in range(12):
+        chat.append(user("word " * 20))
+        call = {"type": "tool_call", "call_id": f"c{turn}", "name": "look", "payload": {}}
+        chat.append({"role": "assistant", "parts": [call]})
+        chat.append({"role": "tool", "parts": [{"type": "tool_result", "call_id": f"c{turn}", "content": "x"}]})
+        window = chat.window()
+        if not window.needs_compaction:
+            assert window.suggested_range is None
+            continue
+        first, last = window.suggested_range
+        summary = {"role": "assistant", "content": "So far."}
+        compacted = chat.compact(summary, from_seq=first, to_seq=last)
+        assert compacted.tokens_after < compacted.tokens_before
+        assert not compacted.needs_compaction
+    assert [m["role"] for m in chat.window().messages][:2] == ["system", "assistant"]
+
+
 def test_live_references(store: Any) -> None:
     chat = store.context("chat", budget=5000)
     chat.append([user(f"message {n}") for n in range(10)])
