@@ -42,6 +42,10 @@ format: $(STAMP)
 wheel: $(STAMP) ## A wheel in dist/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --out dist
 
+fuzz: ## Each fuzz target for a minute; needs `cargo install cargo-fuzz` and a nightly toolchain
+	cargo +nightly fuzz run message -- -max_total_time=60
+	cargo +nightly fuzz run codecs -- -max_total_time=60
+
 clean:
 	rm -rf .venv target dist
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::error::{Error, Family, Result};
-use crate::limits::CHUNK_ROWS;
+use crate::limits::{CHUNK_ROWS, SEQ_MAX};
 use crate::message::{Kinds, Role};
 
 /// What is known of a message without reading it.
@@ -118,7 +118,7 @@ impl Chunk {
     }
 
     fn tokens_sum(&self) -> u64 {
-        self.base_tokens + self.rows.last().map_or(0, |r| u64::from(r.tokens_sum))
+        self.base_tokens.saturating_add(self.rows.last().map_or(0, |r| u64::from(r.tokens_sum)))
     }
 
     /// Tokens of the messages before `seq`, which lies in this chunk or directly behind it.
@@ -129,7 +129,7 @@ impl Chunk {
     }
 
     fn push(&mut self, row: &Row) {
-        let seq = self.first_seq + self.rows.len() as u64;
+        let seq = self.first_seq.saturating_add(self.rows.len() as u64);
         let sum = self.rows.last().map_or(0, |r| r.tokens_sum);
         self.rows.push(Packed {
             tokens_sum: sum.saturating_add(row.tokens),
@@ -183,7 +183,7 @@ impl Chunk {
         let mut chunk = Self::new(wire.first_seq, wire.base_tokens, wire.base_version, wire.rewrite);
         let mut time_ms = 0i64;
         for (at, tokens) in wire.tokens.iter().enumerate() {
-            let seq = wire.first_seq + at as u64;
+            let seq = wire.first_seq.saturating_add(at as u64);
             let short = || Error::corrupt(format!("index chunk at seq {} is short", wire.first_seq));
             time_ms = time_ms.wrapping_add(*wire.times_ms.get(at).ok_or_else(short)?);
             let turn = wire.turns.get(at).ok_or_else(short)?.wrapping_sub(1);
@@ -191,7 +191,7 @@ impl Chunk {
             let role = Role::from_u8(*wire.roles.get(at).ok_or_else(short)?);
             chunk.push(&Row {
                 tokens: *tokens,
-                version: wire.base_version + u64::from(*wire.versions.get(at).ok_or_else(short)?),
+                version: wire.base_version.saturating_add(u64::from(*wire.versions.get(at).ok_or_else(short)?)),
                 time_ms,
                 turn: if turn == u32::MAX { 0 } else { seq.saturating_sub(u64::from(turn)) },
                 group: seq.saturating_sub(group),
@@ -369,7 +369,11 @@ impl Index {
     /// [`Error::Corrupt`] when the tail can't be decoded.
     pub fn from_tail(bytes: &[u8]) -> Result<Self> {
         let tail = Chunk::decode(bytes)?;
-        let chunks = to_usize((tail.first_seq - 1) / CHUNK_ROWS);
+        let before = tail.first_seq.checked_sub(1).filter(|n| n % CHUNK_ROWS == 0 && *n <= SEQ_MAX);
+        let Some(before) = before.filter(|_| (tail.rows.len() as u64) < CHUNK_ROWS) else {
+            return Err(Error::corrupt("the index in a snapshot does not end a row of chunks"));
+        };
+        let chunks = to_usize(before / CHUNK_ROWS);
         Ok(Self { chunks: Arc::new(vec![None; chunks]), tail })
     }
 

@@ -78,7 +78,7 @@ pub enum Run {
 impl Run {
     fn len(&self) -> u64 {
         match self {
-            Self::Messages { from, to, .. } => to + 1 - from,
+            Self::Messages { from, to, .. } => to.saturating_add(1).saturating_sub(*from),
             Self::Item(_) => 1,
         }
     }
@@ -219,8 +219,8 @@ impl Kept {
     fn push_run(&mut self, run: Run) {
         self.before.push(self.total);
         self.late += usize::from(matches!(&run, Run::Item(item) if item.kind == ItemKind::Late));
-        self.total.tokens += run.tokens();
-        self.total.items += run.len();
+        self.total.tokens = self.total.tokens.saturating_add(run.tokens());
+        self.total.items = self.total.items.saturating_add(run.len());
         self.runs.push(run);
     }
 

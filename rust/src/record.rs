@@ -289,7 +289,8 @@ impl<'a> StoredRecord<'a> {
         let entries =
             entries.map(|((kind, payload), version)| Entry::decode(*kind, payload, version, |slot| self.text(slot)));
         let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
-        if entries.is_empty() || self.first_version + entries.len() as u64 - 1 != self.last_version {
+        let last_version = self.first_version.checked_add(entries.len() as u64).and_then(|next| next.checked_sub(1));
+        if entries.is_empty() || last_version != Some(self.last_version) {
             return Err(Error::corrupt(format!(
                 "record {} has another number of entries than it says",
                 self.first_version

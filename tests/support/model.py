@@ -400,6 +400,10 @@ class Model:
             following = piece.last + 1
         built += self.repairs(built, made) + self.summaries(made, following, last)
         self.list.items = built + items[stop:]
+        for call in self.list.open:
+            if not call.repaired and self.list.repair_of(call) is not None:
+                call.repaired = True
+                self.list.group, self.list.answered = None, False
         self.version += 1
         self.rewritten = self.by_caller = self.version
         self.list.retain()
@@ -409,10 +413,6 @@ class Model:
         if not made or not built:
             return []
         waiting = [call for call in self.list.open if call.group is built[-1].group and not call.repaired]
-        for call in waiting:
-            call.repaired = True
-        if waiting:
-            self.list.group, self.list.answered = None, False
         return [repair(call, built[-1].end, self.version + 1) for call in waiting]
 
     def joined(self, pieces: Sequence[Live | New]) -> list[Live | New]:
