@@ -285,9 +285,10 @@ impl<'a> StoredRecord<'a> {
     /// # Errors
     /// [`Error::UnknownEntry`] or [`Error::Corrupt`].
     pub fn decode(&self) -> Result<Record> {
-        let entries = self.entries.iter().zip(self.first_version..);
-        let entries =
-            entries.map(|((kind, payload), version)| Entry::decode(*kind, payload, version, |slot| self.text(slot)));
+        let entries = self.entries.iter().enumerate().map(|(at, (kind, payload))| {
+            let version = self.first_version.saturating_add(at as u64);
+            Entry::decode(*kind, payload, version, |slot| self.text(slot))
+        });
         let entries: Vec<Entry> = entries.collect::<Result<_>>()?;
         let last_version = self.first_version.checked_add(entries.len() as u64).and_then(|next| next.checked_sub(1));
         if entries.is_empty() || last_version != Some(self.last_version) {
