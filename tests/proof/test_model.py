@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, ClassVar
 
 import pytest
@@ -349,6 +350,11 @@ class BesideLastN(Beside):
 
     strategy: ClassVar[str] = "last_n"
 
+    def pieces(self, first: int, last: int) -> st.SearchStrategy[list[Live | New]]:
+        """Without live references: what a policy dropped and a caller takes back in parts is `Beside`'s business."""
+        new = st.builds(New, st.sampled_from(["user", "system", "assistant"]), tokens)
+        return st.lists(new, min_size=1, max_size=2).map(list)
+
     def policy_config(self, data: st.DataObject) -> dict[str, Any]:
         self.limit = data.draw(st.integers(1, 9), label="limit")
         self.floor: int | None = None
@@ -405,34 +411,22 @@ class BesideLastN(Beside):
         assert len(others) <= self.limit or others <= self.required(views), f"{len(others)} beside head and pins"
 
 
-# No shrinking: it takes minutes. For a short case run it with `stateful_step_count=4` and more examples.
-FAST = settings(
-    max_examples=60,
+# The same cases each time, so that a new one that fails belongs to who looks for it: `FASTPACA_EXAMPLES=2000 pytest
+# tests/proof/test_model.py` tries other ones. No shrinking: it takes minutes.
+EXAMPLES = int(os.environ.get("FASTPACA_EXAMPLES", "0"))
+LOOK = settings(
+    max_examples=EXAMPLES or 60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     report_multiple_bugs=False,
     database=None,
-    derandomize=True,
+    derandomize=EXAMPLES == 0,
 )
-FULL = settings(FAST, max_examples=500, stateful_step_count=40, derandomize=False)
 
 
-def run(machine: type[Beside], how: settings) -> None:
-    run_state_machine_as_test(machine, settings=how)
-
-
-def test_the_engine_is_the_model() -> None:
-    run(Beside, FAST)
-
-
-def test_the_engine_is_the_model_with_a_policy() -> None:
-    run(BesideLastN, FAST)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(0 if EXAMPLES else 120)
 @pytest.mark.parametrize("machine", [Beside, BesideLastN])
-def test_the_engine_is_the_model_at_length(machine: type[Beside]) -> None:
-    run(machine, FULL)
+def test_the_engine_is_the_model(machine: type[Beside]) -> None:
+    run_state_machine_as_test(machine, settings=LOOK)
