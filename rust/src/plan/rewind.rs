@@ -83,17 +83,26 @@ fn rebuild_from(draft: &Draft<'_>, kept: &Kept, to: u64) -> Result<u64> {
         let cell = kept.cell(last, &draft.state.index)?;
         from = if cell.kind == ItemKind::Summary { from } else { from.min(group_seq(&cell)) };
     }
-    for run in kept.runs() {
-        from = match run {
-            // What stands for messages on both sides is taken apart.
-            Run::Item(item) if item.kind == ItemKind::Summary && item.from <= to && item.to > to => from.min(item.from),
-            Run::Item(item) if item.kind == ItemKind::Late && item.from > to && item.at <= to => {
-                from.min(group_seq(&Cell::from(item)))
-            }
-            _ => from,
-        };
+    // What stands for messages on both sides is taken apart; so is a late result that would come back by itself.
+    loop {
+        let parted = kept.runs().iter().filter_map(|run| parted_from(run, from, to)).min();
+        match parted.filter(|parted| *parted < from) {
+            Some(parted) => from = parted,
+            None => break,
+        }
     }
     Ok(from.max(1))
+}
+
+/// Where an item begins that stands before `from` for messages behind it, or for messages on both sides of `to`.
+fn parted_from(run: &Run, from: u64, to: u64) -> Option<u64> {
+    match run {
+        Run::Item(item) if item.kind == ItemKind::Summary && item.from <= to && item.to > to => Some(item.from),
+        Run::Item(item) if item.kind == ItemKind::Late && item.from >= from && item.at <= to => {
+            Some(group_seq(&Cell::from(item)))
+        }
+        _ => None,
+    }
 }
 
 fn group_seq(cell: &Cell) -> u64 {
