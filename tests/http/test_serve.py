@@ -22,6 +22,9 @@ from tests.support.server import Server, free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
+# A process for each test.
+pytestmark = pytest.mark.slow
+
 CHAT = "/v1/contexts/chat"
 BODY = {"message": {"role": "user", "content": "hi"}}
 
