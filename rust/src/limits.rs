@@ -24,8 +24,8 @@ pub const REPLACEMENT_ITEMS_MAX: usize = 10_000;
 pub const PAGE_MESSAGES_MAX: u64 = 1000;
 /// Messages in a page that names no limit.
 pub const PAGE_MESSAGES_DEFAULT: u64 = 100;
-/// Largest message number of a context: more than a disk holds.
-pub const SEQ_MAX: u64 = 1 << 40;
+/// Largest message number that a stored index may name: its list of chunks takes 8 bytes for each 256 messages.
+pub const SEQ_MAX: u64 = 1 << 32;
 /// Messages in one index chunk.
 pub const CHUNK_ROWS: u64 = 256;
 /// Records after which a snapshot is due: half of what a load may replay, so that those in flight fit as well.
