@@ -274,7 +274,7 @@ CASES = [
     ),
     Case(
         "media_source",
-        chat(user(image(type="url", url="https://example.com/a.png"))),
+        chat(user({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}})),
         chat(user(image(data=""))),
         f"{CONTENT}.source.data",
     ),
@@ -289,6 +289,12 @@ CASES = [
         chat(user(document(type="content", content="Hi"))),
         chat(user({"type": "image", "source": "a.png"})),
         f"{CONTENT}.source",
+    ),
+    Case(
+        "media_source",
+        chat(user(image())),
+        chat(user(image(type="url", url="https://example.com/a.png"))),
+        f"{CONTENT}.source.data",
     ),
     Case(
         "cache_breakpoints",

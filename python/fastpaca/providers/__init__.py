@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fastpaca.providers import anthropic, openai_chat
+from fastpaca.providers import anthropic, openai_chat, openai_responses
 from fastpaca.providers.base import Request, Rule, Rules, Violation
 
 __all__ = ["FORMATS", "Rule", "Violation", "check", "rules"]
@@ -23,6 +23,7 @@ __all__ = ["FORMATS", "Rule", "Violation", "check", "rules"]
 _RULES: Mapping[str, Rules] = MappingProxyType(
     {
         "openai": openai_chat.RULES,
+        "openai-responses": openai_responses.RULES,
         "anthropic": anthropic.RULES,
     }
 )

@@ -14,7 +14,7 @@ from fastpaca.providers.anthropic.conversation import (
     messages,
     system_blocks,
 )
-from fastpaca.providers.base import Found, Request, Rules, objects, shown, text_of
+from fastpaca.providers.base import Found, Json, Request, Rules, objects, shown, text_of
 
 RULES = Rules()
 
@@ -132,7 +132,7 @@ def _system_shape(request: Request) -> Found:
 
 @RULES.add("media_source", f"{DOCS}/build-with-claude/vision")
 def _media_source(request: Request) -> Found:
-    """Images are JPEG, PNG, GIF or WebP, documents PDF or plain text; each source has what its type needs."""
+    """Images are JPEG, PNG, GIF or WebP, documents PDF or plain text; a source has what its type needs, no more."""
     for _, block in _with_inner(request):
         if block.kind not in {"image", "document"}:
             continue
@@ -146,11 +146,16 @@ def _media_source(request: Request) -> Found:
         elif (block.kind, kind) not in SOURCES:
             yield f"{block.path}.source.type", f"{shown(kind)} is no source of a {block.kind}"
         else:
-            field, media_types = SOURCES[block.kind, kind]
-            if not text_of(source, field):
-                yield f"{block.path}.source.{field}", f"{field} must be a string and not empty"
-            if media_types and source.get("media_type") not in media_types:
-                yield f"{block.path}.source.media_type", f"not one of {', '.join(sorted(media_types))}"
+            yield from _in_source(source, f"{block.path}.source", *SOURCES[block.kind, kind])
+
+
+def _in_source(source: Json, path: str, field: str, media_types: frozenset[str] | None) -> Found:
+    if not text_of(source, field):
+        yield f"{path}.{field}", f"{field} must be a string and not empty"
+    if media_types and source.get("media_type") not in media_types:
+        yield f"{path}.media_type", f"not one of {', '.join(sorted(media_types))}"
+    for name in sorted(source.keys() - {"type", field} - ({"media_type"} if media_types else set())):
+        yield f"{path}.{name}", "extra inputs are not permitted"
 
 
 def _breakpoints(request: Request) -> list[tuple[str, object, Block | None]]:
