@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 BUILT := .venv/.built
+# The Vercel AI SDK, which some tests hold windows against. They skip where node is missing.
+NODE := $(if $(shell command -v npm),tests/node/node_modules/.package-lock.json)
 RUST := Cargo.toml Cargo.lock rust/Cargo.toml rust/build.rs $(shell find rust/src -name '*.rs')
 
 .PHONY: run test test-python test-rust check fast format bench bench-http fuzz wheel clean
@@ -13,13 +15,13 @@ run: $(BUILT) ## Build, and serve on 127.0.0.1:4000 with the store in ./data
 
 test: test-rust test-python ## Every test
 
-test-python: $(BUILT)
+test-python: $(BUILT) $(NODE)
 	$(BIN)/python -m pytest
 
 test-rust:
 	cargo test --workspace --quiet
 
-check: $(BUILT) ## Formatters, linters, types, stubs and the fast tests
+check: $(BUILT) $(NODE) ## Formatters, linters, types, stubs and the fast tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --workspace --quiet --features python -- -D warnings
@@ -30,7 +32,7 @@ check: $(BUILT) ## Formatters, linters, types, stubs and the fast tests
 	$(BIN)/stubtest fastpaca._core
 	$(BIN)/python -m pytest -m "not slow" -q
 
-fast: $(BUILT) ## The fast tests alone
+fast: $(BUILT) $(NODE) ## The fast tests alone
 	$(BIN)/python -m pytest -m "not slow" -q
 
 format: $(STAMP)
@@ -47,7 +49,7 @@ fuzz: ## Each fuzz target for a minute; needs `cargo install cargo-fuzz` and a n
 	cargo +nightly fuzz run codecs -- -max_total_time=60
 
 clean:
-	rm -rf .venv target dist
+	rm -rf .venv target dist tests/node/node_modules
 
 # Tools and dependencies. Reinstalled when they change.
 $(STAMP): pyproject.toml
@@ -55,6 +57,10 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group test --group lint
 	touch $(STAMP)
+
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	cd tests/node && npm ci --silent
+	touch $@
 
 # The package itself, editable, with the optimised core. Rebuilt when the Rust sources change.
 $(BUILT): $(STAMP) $(RUST)
