@@ -103,7 +103,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(messages=st.lists(JSON, max_size=4), system=JSON)
 def test_no_request_makes_a_rule_raise(name: str, messages: list[Any], system: Any) -> None:
     request = {"messages": messages, "input": messages, "system": system, "instructions": system, "tools": messages}
