@@ -3,6 +3,7 @@
 Every operation that lacks stored bytes raises `Need`; fetch what it names into a `Fetched` and call again.
 """
 
+from collections.abc import Sequence
 from typing import final
 
 __all__ = [
@@ -15,14 +16,18 @@ __all__ = [
     "KEY_BYTES_MAX",
     "PAGE_MESSAGES_DEFAULT",
     "PAGE_MESSAGES_MAX",
+    "POLICIES",
+    "POLICY_KEYS",
     "STRATEGIES",
     "TOKEN_BUDGET_MAX",
     "Commit",
+    "Consult",
     "Context",
     "CoreError",
     "Counting",
     "Done",
     "Fetched",
+    "KeptColumns",
     "Need",
     "Request",
     "Verifier",
@@ -42,7 +47,11 @@ FAMILIES: tuple[str, ...]
 INVALID_CODES: tuple[str, ...]
 """Codes that a malformed request can have."""
 STRATEGIES: tuple[str, ...]
-"""Names of the policies."""
+"""Names of the policies of the core."""
+POLICIES: tuple[tuple[str, list[str], str], ...]
+"""The policies of the core: name, keys beside `POLICY_KEYS`, and what it does."""
+POLICY_KEYS: tuple[str, ...]
+"""Keys that every policy takes."""
 ENCODINGS: tuple[str, ...]
 """Names of the encodings that are counted with."""
 TOKEN_BUDGET_MAX: int
@@ -65,6 +74,28 @@ class Need(Exception):
     """
 
     args: tuple[list[tuple[int, bytes]], tuple[bytes, bytes, int, int] | None]
+
+class Consult(Exception):
+    """A custom policy has to decide: plan again with its decision. Nothing is planned meanwhile."""
+
+    args: tuple[KeptColumns]
+
+@final
+class KeptColumns:
+    """What a custom policy sees of a kept list."""
+
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def config(self) -> str:
+        """Its configuration, a JSON object."""
+
+    @property
+    def shares(self) -> tuple[int, int, int]:
+        """Tokens of its budget, its trigger and its target."""
+
+    def columns(self) -> dict[str, tuple[str, bytes]]:
+        """By name: the code of the `struct` module for one value, and the values, one for each item of the list."""
 
 @final
 class Counting:
@@ -175,14 +206,22 @@ class Context:
 
     @property
     def tombstoned(self) -> bool: ...
-    def parse(self, route: str, body: bytes, *, key: str | None = None) -> Request:
-        """As the function `parse`, by the context's own counting."""
+    def parse(self, route: str, body: bytes, *, key: str | None = None, custom: Sequence[str] | None = None) -> Request:
+        """As the function `parse`, by the context's own counting. `custom` are the names of registered policies."""
 
-    def plan(self, request: Request, now_ms: int, incarnation: bytes, fetched: Fetched) -> Commit | Done:
+    def plan(
+        self,
+        request: Request,
+        now_ms: int,
+        incarnation: bytes,
+        fetched: Fetched,
+        decision: tuple[set[int], set[int]] | None = None,
+    ) -> Commit | Done:
         """Plans a write on top of the records in flight.
 
-        `incarnation` are 16 random bytes, used where the write creates the context. Raises `CoreError` for a refusal
-        (code `stale`: parse again), and `Need`.
+        `incarnation` are 16 random bytes, used where the write creates the context; `decision` is a custom policy's:
+        the numbers of messages that leave, and of those whose results are stripped. Raises `CoreError` for a refusal
+        (code `stale`: parse again), `Need`, and `Consult`.
         """
 
     def apply(self, first_version: int) -> bool:

@@ -34,13 +34,13 @@ fn one(number: usize, given: bool) -> String {
 }
 
 fn request(route: Route, body: &str) -> Request {
-    parse(route, body.as_bytes(), None, Counting::default()).unwrap()
+    parse(route, body.as_bytes(), None, Counting::default(), &[]).unwrap()
 }
 
 fn plan(context: &mut Context, request: &Request) -> Commit {
-    match context.plan(request, NOW_MS, INCARNATION, &Fetched::default()).unwrap() {
+    match context.plan(request, NOW_MS, INCARNATION, &Fetched::default(), None).unwrap() {
         Outcome::Commit(commit) => commit,
-        Outcome::Done { .. } => unreachable!("every write here makes a record"),
+        Outcome::Done { .. } | Outcome::Consult(_) => unreachable!("every write here makes a record"),
     }
 }
 

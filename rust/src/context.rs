@@ -1,17 +1,19 @@
 //! A loaded context: the visible state, the planned state while records are in flight, and what is kept at hand for reads.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::commit::{key_header, seal};
+pub use crate::commit::{Commit, Outcome, Put};
 use crate::entry::{Bytes16, Entry};
 use crate::error::{Error, Family, Need, Result};
-use crate::fetched::{Fetched, Recent, Records};
+use crate::fetched::{Fetched, InFlight, Recent, Records};
 use crate::idempotency;
 use crate::keys;
 use crate::limits::SNAPSHOT_RECORDS;
 use crate::plan::{self, Draft};
-use crate::record::{After, KeyHeader, Record, StoredRecord};
+use crate::policy::{Decision, Idle};
+use crate::record::{After, Record, StoredRecord};
 use crate::render::{self, Json};
 use crate::reply::ReplyShape;
 use crate::request::{Action, Request};
@@ -21,47 +23,6 @@ use crate::window::{page, RenderedWindows, Window, WindowRequest};
 
 /// What a loaded context costs beside its content, and one that does not exist.
 const CONTEXT_BYTES: usize = 4096;
-
-/// A value to write; nothing deletes the key.
-pub type Put = (Family, Vec<u8>, Option<Vec<u8>>);
-
-/// What planning a request comes to.
-#[derive(Debug)]
-pub enum Outcome {
-    /// A record to commit.
-    Commit(Commit),
-    /// Nothing to commit: the reply holds once `version` is visible.
-    Done {
-        /// The reply.
-        reply: Vec<u8>,
-        /// The version that it tells of.
-        version: u64,
-        /// The request was made before, under the same key.
-        replayed: bool,
-    },
-}
-
-/// A planned record.
-#[derive(Debug)]
-pub struct Commit {
-    /// Version of its first entry.
-    pub first_version: u64,
-    /// Version of its last entry.
-    pub version: u64,
-    /// What is written, the record first, all or nothing.
-    pub puts: Vec<Put>,
-    /// The reply once it is visible.
-    pub reply: Vec<u8>,
-    /// The context was created by it.
-    pub created: bool,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    record: Record,
-    bytes: Arc<[u8]>,
-    chain: Bytes16,
-}
 
 /// A context, loaded.
 #[derive(Debug)]
@@ -74,6 +35,8 @@ pub struct Context {
     rendered: RenderedWindows,
     records_since_snapshot: u64,
     chunks_stored: u64,
+    /// The policy's last run, if that changed nothing.
+    idle: Option<Idle>,
 }
 
 impl Context {
@@ -108,6 +71,7 @@ impl Context {
             rendered: RenderedWindows::default(),
             records_since_snapshot: 0,
             chunks_stored: 0,
+            idle: None,
         }
     }
 
@@ -191,20 +155,31 @@ impl Context {
         })
     }
 
-    /// Plans a write on the planned state. `incarnation` is used where the request creates the context.
+    /// Plans a write on the planned state. `incarnation` is used where the request creates the context, `decision` where a
+    /// custom policy is due.
     ///
     /// # Errors
     /// Whatever the request is refused for; [`Error::Need`] for bytes that lack; [`Error::Stale`] where its messages were
     /// counted by other rules than the context's.
-    pub fn plan(&mut self, request: &Request, now_ms: i64, incarnation: Bytes16, fetched: &Fetched) -> Result<Outcome> {
+    pub fn plan(
+        &mut self,
+        request: &Request,
+        now_ms: i64,
+        incarnation: Bytes16,
+        fetched: &Fetched,
+        decision: Option<&Decision>,
+    ) -> Result<Outcome> {
         self.absorb(fetched)?;
-        let outcome = self.plan_request(request, now_ms, incarnation, fetched);
+        let outcome = self.plan_request(request, now_ms, incarnation, fetched, decision);
         if outcome.is_err() {
             // Entries may have been folded before it failed.
             self.planned = None;
             self.replan()?;
         }
-        self.with_keys(outcome)
+        match self.with_keys(outcome) {
+            Err(Error::Consult(columns)) => Ok(Outcome::Consult(columns)),
+            other => other,
+        }
     }
 
     /// Builds the planned state again from the visible one and the records in flight.
@@ -229,6 +204,7 @@ impl Context {
         now_ms: i64,
         incarnation: Bytes16,
         fetched: &Fetched,
+        decision: Option<&Decision>,
     ) -> Result<Outcome> {
         if let Some(done) = self.replayed(request, now_ms, fetched)? {
             return Ok(done);
@@ -250,7 +226,7 @@ impl Context {
         if request.counting != Counting::of(&head.config) && request.action.counts() {
             return Err(Error::Stale);
         }
-        self.plan_action(request, now_ms, fetched)
+        self.plan_action(request, now_ms, fetched, decision)
     }
 
     fn create(&mut self, created: crate::entry::Created, request: &Request, now_ms: i64) -> Result<Outcome> {
@@ -272,16 +248,22 @@ impl Context {
         Ok(Outcome::Commit(commit))
     }
 
-    fn plan_action(&mut self, request: &Request, now_ms: i64, fetched: &Fetched) -> Result<Outcome> {
+    fn plan_action(
+        &mut self,
+        request: &Request,
+        now_ms: i64,
+        fetched: &Fetched,
+        decision: Option<&Decision>,
+    ) -> Result<Outcome> {
         let counting = request.counting.rules();
         if self.planned.is_none() {
             self.planned.clone_from(&self.applied);
         }
-        let records = Records { id: &self.id, recent: &self.recent, fetched };
+        let records = Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched };
         let planned = self.planned.as_mut().ok_or(Error::UnknownContext)?;
         let needed = planned.needs_compaction();
         let first_seq = planned.last_seq() + 1;
-        let mut draft = Draft::new(planned, &counting, now_ms);
+        let mut draft = Draft { decision, idle: self.idle, ..Draft::new(planned, &counting, now_ms) };
         let before = (draft.state.kept.tokens(), draft.state.version);
         let shape = ReplyShape::of(&request.action);
         match &request.action {
@@ -292,7 +274,8 @@ impl Context {
             Action::Metadata(patch) => plan::merge_metadata(&mut draft, patch)?,
             Action::Tombstone => plan::tombstone(&mut draft)?,
         }
-        let Draft { entries, bodies, first_version, time_ms, state, .. } = draft;
+        let Draft { entries, bodies, first_version, time_ms, state, idle, .. } = draft;
+        self.idle = idle;
         if !entries.is_empty() {
             state.updated_ms = time_ms;
         }
@@ -337,7 +320,7 @@ impl Context {
         if entry.hash != request.hash {
             return Err(Error::KeyConflict);
         }
-        let records = Records { id: &self.id, recent: &self.recent, fetched };
+        let records = Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched };
         let stored = StoredRecord::parse(records.get(entry.first_version)?)?;
         let lost = || Error::corrupt(format!("record {} has lost its idempotency header", entry.first_version));
         let reply = stored.key()?.ok_or_else(lost)?.reply;
@@ -416,7 +399,7 @@ impl Context {
 
     fn window_reply(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
         let state = self.applied.as_ref().ok_or(Error::UnknownContext)?;
-        let records = Records { id: &self.id, recent: &self.recent, fetched };
+        let records = Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched };
         self.rendered.reply(&Window::select(state, request)?, records)
     }
 
@@ -443,7 +426,12 @@ impl Context {
 
     fn page_items(&self, seqs: &[u64], fetched: &Fetched) -> Result<Vec<u8>> {
         let mut out = Json::default();
-        page(&mut out, self.state()?, seqs, Records { id: &self.id, recent: &self.recent, fetched })?;
+        page(
+            &mut out,
+            self.state()?,
+            seqs,
+            Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched },
+        )?;
         Ok(out.0)
     }
 
@@ -455,30 +443,4 @@ impl Context {
             states.map(|s| s.index.resident_bytes() + s.kept.resident_bytes() + s.metadata.len() + 1024).sum();
         CONTEXT_BYTES + states + self.rendered.resident_bytes() + self.recent.resident_bytes()
     }
-}
-
-/// Encodes a record that is folded into the planned state already, and ends it there.
-fn seal(
-    planned: &mut State,
-    in_flight: &mut VecDeque<InFlight>,
-    record: Record,
-    bodies: &[Cow<'_, [u8]>],
-    reply: Vec<u8>,
-) -> Commit {
-    let (bytes, chain) = record.encode(bodies, planned.chain);
-    planned.end_record(record.time_ms, chain, record.key.is_some());
-    let id = &planned.id;
-    let first_version = record.first_version;
-    let version = record.last_version();
-    let mut puts: Vec<Put> = Vec::with_capacity(4);
-    puts.push((Family::Records, keys::record(id, first_version), Some(bytes.clone())));
-    if let Some(header) = &record.key {
-        puts.extend(idempotency::puts(id, header, first_version, record.time_ms));
-    }
-    in_flight.push_back(InFlight { record, bytes: bytes.into(), chain });
-    Commit { first_version, version, puts, reply, created: false }
-}
-
-fn key_header(request: &Request, ordinal: u64, reply: &[u8]) -> Option<KeyHeader> {
-    request.key.clone().map(|key| KeyHeader { key, hash: request.hash, ordinal, reply: reply.to_vec() })
 }

@@ -47,6 +47,24 @@ pub fn replace_result(body: &[u8], part: u32, placeholder: &str) -> Vec<u8> {
     replaced.unwrap_or_else(|| body.to_vec())
 }
 
+/// As [`replace_result`], for several parts.
+#[must_use]
+pub fn replace_results(body: &[u8], parts: &[u32], placeholder: &str) -> Vec<u8> {
+    let Some(outline) = Outline::of(body) else { return body.to_vec() };
+    let mut payloads: Vec<Payload<'_>> = parts.iter().filter_map(|part| Payload::find(&outline, *part)).collect();
+    payloads.sort_by_key(Payload::start);
+    let mut out = String::with_capacity(body.len());
+    let mut from = 0;
+    for payload in &payloads {
+        let span = payload.span();
+        out.push_str(outline.text.get(from..span.start).unwrap_or_default());
+        out.push_str(&payload.with_text(placeholder, false));
+        from = span.end.max(from);
+    }
+    out.push_str(outline.text.get(from..).unwrap_or_default());
+    out.into_bytes()
+}
+
 /// The message that stands for a result that never came.
 #[must_use]
 pub fn repair(call_id: &str, name: Option<&str>) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::policy::Columns;
+
 /// A family of keys in the log. The numbers are part of the interface to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -47,6 +49,8 @@ impl Need {
 pub enum Error {
     /// Bytes are lacking; not an error to the user.
     Need(Box<Need>),
+    /// A custom policy has to decide; not an error to the user.
+    Consult(Box<Columns>),
     /// The request is malformed; `field` is a path into it.
     Invalid {
         /// Stable code, for example `invalid_field`.
@@ -188,6 +192,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Need(_) => "need",
+            Self::Consult(_) => "consult",
             Self::Invalid { code, .. } => code,
             Self::UnknownContext => "unknown_context",
             Self::Stale => "stale",
@@ -211,6 +216,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Need(need) => write!(f, "{} values are lacking", need.keys.len()),
+            Self::Consult(columns) => write!(f, "the policy {:?} has to decide", columns.strategy),
             Self::Invalid { field, message, .. } if field.is_empty() => f.write_str(message),
             Self::Invalid { field, message, .. } => write!(f, "{field}: {message}"),
             Self::UnknownContext => f.write_str("there is no such context"),

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::entry::Bytes16;
 use crate::error::{Error, Family, Need, Result};
 use crate::keys;
 use crate::limits::RECENT_BYTES_MAX;
-use crate::record::StoredRecord;
+use crate::record::{Record, StoredRecord};
 
 /// A stored value; none where there is none.
 type Value = Option<Arc<[u8]>>;
@@ -82,13 +83,26 @@ impl Recent {
     }
 }
 
-/// Where an operation finds records: those of late, kept in memory, and those fetched.
+/// A record that is planned and not yet visible.
+#[derive(Debug)]
+pub struct InFlight {
+    /// What it says.
+    pub record: Record,
+    /// As it is stored.
+    pub bytes: Arc<[u8]>,
+    /// The chain after it.
+    pub chain: Bytes16,
+}
+
+/// Where an operation finds records: those in flight and those of late, kept in memory, and those fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct Records<'a> {
     /// The context.
     pub id: &'a str,
     /// Records kept in memory, by first version.
     pub recent: &'a Recent,
+    /// Records that the log may not show yet.
+    pub in_flight: &'a VecDeque<InFlight>,
     /// Records fetched.
     pub fetched: &'a Fetched,
 }
@@ -101,6 +115,10 @@ impl<'a> Records<'a> {
     pub fn get(&self, first_version: u64) -> Result<&'a Arc<[u8]>> {
         if let Some(bytes) = self.recent.records.get(&first_version) {
             return Ok(bytes);
+        }
+        let at = self.in_flight.partition_point(|flight| flight.record.first_version < first_version);
+        if let Some(flight) = self.in_flight.get(at).filter(|flight| flight.record.first_version == first_version) {
+            return Ok(&flight.bytes);
         }
         let found = self.fetched.get(Family::Records, keys::record(self.id, first_version))?;
         found.ok_or_else(|| Error::corrupt(format!("the record at version {first_version} is lost")))

@@ -10,6 +10,7 @@
 //! 5. [`view`] selects, [`window`] and [`render`] answer.
 
 pub mod codec;
+pub mod commit;
 pub mod config;
 pub mod context;
 pub mod edit;

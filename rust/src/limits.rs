@@ -43,6 +43,15 @@ pub const RECENT_BYTES_MAX: usize = 256 * 1024;
 /// Rendered windows that a loaded context keeps.
 pub const RENDERED_WINDOWS_MAX: usize = 4;
 
+/// Names in a list of a policy's configuration.
+pub const POLICY_NAMES_MAX: usize = 256;
+/// Longest such name.
+pub const POLICY_NAME_BYTES_MAX: usize = 128;
+/// Longest text that a policy puts in place of another.
+pub const POLICY_TEXT_BYTES_MAX: usize = 1000;
+/// Longest time span of a policy's configuration.
+pub const DURATION_DAYS_MAX: f64 = 36_500.0;
+
 /// Deepest nesting of objects and arrays in a request body.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Longest `id` of a message.

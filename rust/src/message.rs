@@ -98,10 +98,10 @@ impl Message {
         let object = Object::of(&compact).ok_or_else(|| at.wrong("a message object", &compact))?;
         let envelope = Envelope::read(&object, at)?;
         let body = slots::normalised(&object, compact.len());
-        Reading::start(&body, at)?.finish(envelope, rules).map(|mut message| {
-            message.body = body.into_bytes();
-            message
-        })
+        let reading = Reading::start(&body, at)?;
+        let counted = reading.count(envelope.token_count, rules);
+        let message = reading.finish(envelope, counted);
+        Ok(Self { body: body.into_bytes(), ..message })
     }
 
     /// Checks and parses a body that is one message.
@@ -110,6 +110,20 @@ impl Message {
     /// As [`json::check`] and [`Message::parse`].
     pub fn parse_one(raw: &[u8], rules: &CountRules<'_>) -> Result<Self> {
         Self::parse(json::check(raw)?, &Path::root(""), rules)
+    }
+
+    /// A stored body whose tokens are known: nothing is counted, its parts share them by size. The body is left out.
+    ///
+    /// # Errors
+    /// As [`Message::parse`], for what is no stored body.
+    pub fn known(body: &[u8], tokens: u32) -> Result<Self> {
+        let at = Path::root("");
+        let text = std::str::from_utf8(body).map_err(|_| Error::field("", "is not UTF-8"))?;
+        let object = Object::of(text).ok_or_else(|| at.wrong("a message object", text))?;
+        let envelope = Envelope::read(&object, &at)?;
+        let reading = Reading::start(text, &at)?;
+        let counted = (reading.shares(tokens), tokens);
+        Ok(reading.finish(envelope, counted))
     }
 }
 
@@ -144,8 +158,8 @@ impl<'a> Reading<'a> {
         self.sorted.iter().any(ends)
     }
 
-    fn finish(self, envelope: Envelope, rules: &CountRules<'_>) -> Result<Message> {
-        let (part_tokens, tokens) = self.count(envelope.token_count, rules);
+    /// The message; tokens of each part and of the whole are given.
+    fn finish(self, envelope: Envelope, (part_tokens, tokens): (Vec<u32>, u32)) -> Message {
         let mut kinds = self.sorted.iter().fold(Kinds::default(), |all, sorted| all | sorted.kinds);
         let has_content = self.whole.is_some() || self.sorted.iter().any(Sorted::has_content);
         let parts = self.slots.iter().zip(&self.sorted).zip(&part_tokens);
@@ -157,7 +171,7 @@ impl<'a> Reading<'a> {
             let tokens = part_tokens.iter().fold(0, |sum: u32, &tokens| sum.saturating_add(tokens));
             pairs.results.push(ToolResult { id, name, part: 0, tokens });
         }
-        Ok(Message {
+        Message {
             body: Vec::new(),
             role: envelope.role,
             kinds,
@@ -171,13 +185,17 @@ impl<'a> Reading<'a> {
             answered: pairs.answered,
             has_content,
             parts,
-        })
+        }
+    }
+
+    fn shares(&self, tokens: u32) -> Vec<u32> {
+        estimate::shares(self.slots.iter().map(|slot| slot.raw.len()), tokens)
     }
 
     /// Tokens of each part and of the whole.
     fn count(&self, given: Option<u32>, rules: &CountRules<'_>) -> (Vec<u32>, u32) {
         match given {
-            Some(tokens) => (estimate::shares(self.slots.iter().map(|slot| slot.raw.len()), tokens), tokens),
+            Some(tokens) => (self.shares(tokens), tokens),
             None => {
                 let counts: Vec<Estimate> = self.slots.iter().map(|slot| estimate::part(slot, rules)).collect();
                 estimate::message(&counts, rules)
@@ -193,8 +211,19 @@ pub(crate) struct Outline<'a> {
     pub role: Role,
     pub slots: Vec<Slot<'a>>,
     pub classes: Vec<Class>,
+    /// For each part that is one side of a call and its result: the id, where it has one.
+    pub links: Vec<Option<Link>>,
     /// The message is itself one result.
     pub is_whole_result: bool,
+    /// It says anything beside white space.
+    pub has_content: bool,
+}
+
+/// One side of a call and its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub id: Option<String>,
+    pub is_call: bool,
 }
 
 impl<'a> Outline<'a> {
@@ -206,7 +235,13 @@ impl<'a> Outline<'a> {
         let role = envelope::role(&object, &at).ok()?;
         let reading = Reading::start(text, &at).ok()?;
         let classes = reading.sorted.iter().map(|sorted| sorted.class).collect();
-        Some(Self { text, object, role, slots: reading.slots, classes, is_whole_result: reading.whole.is_some() })
+        let mut links: Vec<Option<Link>> = reading.sorted.iter().map(|sorted| sorted.pair.link()).collect();
+        if let Some((id, _)) = &reading.whole {
+            links.fill(Some(Link { id: id.clone(), is_call: false }));
+        }
+        let has_content = reading.whole.is_some() || reading.sorted.iter().any(Sorted::has_content);
+        let is_whole_result = reading.whole.is_some();
+        Some(Self { text, object, role, slots: reading.slots, classes, links, is_whole_result, has_content })
     }
 }
 

@@ -1,5 +1,9 @@
 //! The binding: extract, work, convert. The only file that knows Python; its documentation stands in `_core.pyi`.
 
+mod columns;
+mod verifier;
+
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use pyo3::create_exception;
@@ -10,14 +14,17 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use crate::context::{Context as CoreContext, Outcome, Put};
 use crate::error::{Error, Family, Need as CoreNeed, CODES, INVALID_CODES};
 use crate::fetched::Fetched as CoreFetched;
+use crate::policy::Decision;
 use crate::request::{self, Request as CoreRequest, Route};
 use crate::tokens::Counting as CoreCounting;
-use crate::verify::Verifier as CoreVerifier;
 use crate::window::WindowRequest;
 use crate::{encoder::Encoding, keys, limits, policy};
+use columns::KeptColumns;
+use verifier::Verifier;
 
 create_exception!(_core, CoreError, PyException);
 create_exception!(_core, Need, PyException);
+create_exception!(_core, Consult, PyException);
 
 /// Bodies from which on the interpreter is released while they are parsed: counting takes longer than a switch then.
 const DETACH_BYTES: usize = 16 * 1024;
@@ -71,6 +78,7 @@ fn details<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> 
             dict.set_item("format", format)?;
         }
         Error::Need(_)
+        | Error::Consult(_)
         | Error::UnknownContext
         | Error::Stale
         | Error::Tombstoned
@@ -150,7 +158,7 @@ fn parse(
     key: Option<&str>,
     counting: Option<&Counting>,
 ) -> PyResult<Request> {
-    parse_counted(py, route, body, key, counting.map(|c| c.0).unwrap_or_default())
+    parse_counted(py, route, body, key, counting.map(|c| c.0).unwrap_or_default(), &[])
 }
 
 fn parse_counted(
@@ -159,12 +167,13 @@ fn parse_counted(
     body: &[u8],
     key: Option<&str>,
     counting: CoreCounting,
+    custom: &[String],
 ) -> PyResult<Request> {
     let route = Route::from_name(route).ok_or_else(|| PyValueError::new_err(format!("there is no route {route:?}")))?;
     let parsed = if body.len() < DETACH_BYTES {
-        request::parse(route, body, key, counting)
+        request::parse(route, body, key, counting, custom)
     } else {
-        py.detach(|| request::parse(route, body, key, counting))
+        py.detach(|| request::parse(route, body, key, counting, custom))
     };
     parsed.map(Request).map_err(|error| raise(py, "", error))
 }
@@ -285,12 +294,20 @@ impl Context {
         self.locked(py).resident_bytes()
     }
 
-    #[pyo3(signature = (route, body, *, key = None))]
-    fn parse(&self, py: Python<'_>, route: &str, body: &[u8], key: Option<&str>) -> PyResult<Request> {
+    #[pyo3(signature = (route, body, *, key = None, custom = None))]
+    fn parse(
+        &self,
+        py: Python<'_>,
+        route: &str,
+        body: &[u8],
+        key: Option<&str>,
+        custom: Option<Vec<String>>,
+    ) -> PyResult<Request> {
         let counting = self.locked(py).counting();
-        parse_counted(py, route, body, key, counting)
+        parse_counted(py, route, body, key, counting, &custom.unwrap_or_default())
     }
 
+    #[pyo3(signature = (request, now_ms, incarnation, fetched, decision = None))]
     fn plan(
         &self,
         py: Python<'_>,
@@ -298,8 +315,10 @@ impl Context {
         now_ms: i64,
         incarnation: [u8; 16],
         fetched: &Fetched,
+        decision: Option<(HashSet<u64>, HashSet<u64>)>,
     ) -> PyResult<Py<PyAny>> {
-        let outcome = self.locked(py).plan(&request.0, now_ms, incarnation, &fetched.lock());
+        let decision = decision.map(|(drop, strip)| Decision { drop, strip });
+        let outcome = self.locked(py).plan(&request.0, now_ms, incarnation, &fetched.lock(), decision.as_ref());
         match outcome.map_err(|error| self.raise(py, error))? {
             Outcome::Commit(commit) => {
                 let commit = Commit {
@@ -315,6 +334,7 @@ impl Context {
                 let done = Done { version, reply: PyBytes::new(py, &reply).unbind(), replayed };
                 Ok(Py::new(py, done)?.into_any())
             }
+            Outcome::Consult(columns) => Err(Consult::new_err((Py::new(py, KeptColumns(*columns))?,))),
         }
     }
 
@@ -402,40 +422,18 @@ fn window_request(budget: Option<u64>, fit: &str, close: bool) -> PyResult<Windo
     Ok(WindowRequest { budget, largest, close })
 }
 
-#[pyclass(module = "fastpaca._core")]
-struct Verifier {
-    id: String,
-    inner: CoreVerifier,
-}
-
-#[pymethods]
-impl Verifier {
-    #[new]
-    #[pyo3(signature = (id, snapshot = None))]
-    fn new(py: Python<'_>, id: &str, snapshot: Option<&[u8]>) -> PyResult<Self> {
-        let inner = CoreVerifier::new(id, snapshot).map_err(|error| raise(py, id, error))?;
-        Ok(Self { id: id.into(), inner })
-    }
-
-    fn push(&mut self, py: Python<'_>, record: &[u8]) -> PyResult<()> {
-        self.inner.push(record).map_err(|error| raise(py, &self.id, error))
-    }
-
-    fn finish(&mut self, py: Python<'_>, chunks: Vec<(u64, Vec<u8>)>) -> PyResult<(u64, u64)> {
-        self.inner.finish(&chunks).map_err(|error| raise(py, &self.id, error))
-    }
-}
-
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("CoreError", py.get_type::<CoreError>())?;
     module.add("Need", py.get_type::<Need>())?;
+    module.add("Consult", py.get_type::<Consult>())?;
     module.add_class::<Commit>()?;
     module.add_class::<Context>()?;
     module.add_class::<Counting>()?;
     module.add_class::<Done>()?;
     module.add_class::<Fetched>()?;
+    module.add_class::<KeptColumns>()?;
     module.add_class::<Request>()?;
     module.add_class::<Verifier>()?;
     for function in [
@@ -451,6 +449,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INVALID_CODES", PyList::new(py, INVALID_CODES)?.to_tuple())?;
     module.add("FAMILIES", PyList::new(py, FAMILIES)?.to_tuple())?;
     module.add("STRATEGIES", PyList::new(py, policy::STRATEGIES)?.to_tuple())?;
+    let native: Vec<_> = policy::NATIVE.iter().map(|n| (n.name, n.keys.to_vec(), n.about)).collect();
+    module.add("POLICIES", PyList::new(py, native)?.to_tuple())?;
+    module.add("POLICY_KEYS", PyList::new(py, policy::COMMON_KEYS)?.to_tuple())?;
     module.add("ENCODINGS", PyList::new(py, Encoding::ALL.map(Encoding::name))?.to_tuple())?;
     module.add("TOKEN_BUDGET_MAX", limits::TOKEN_BUDGET_MAX)?;
     module.add("PAGE_MESSAGES_MAX", limits::PAGE_MESSAGES_MAX)?;

@@ -101,11 +101,12 @@ impl Route {
     }
 }
 
-/// Parses a write request. `key` is the one given beside the body, `counting` the context's.
+/// Parses a write request. `key` is the one given beside the body, `counting` the context's; `custom` are the names of
+/// policies that are registered.
 ///
 /// # Errors
 /// [`Error::Invalid`] that names the field.
-pub fn parse(route: Route, body: &[u8], key: Option<&str>, counting: Counting) -> Result<Request> {
+pub fn parse(route: Route, body: &[u8], key: Option<&str>, counting: Counting, custom: &[String]) -> Result<Request> {
     let text =
         if body.is_empty() && matches!(route, Route::Configure | Route::Tombstone) { "{}" } else { json::check(body)? };
     let root = Path::root("");
@@ -121,7 +122,7 @@ pub fn parse(route: Route, body: &[u8], key: Option<&str>, counting: Counting) -
     };
     let key = one_key(key, body_key)?;
     let action = match route {
-        Route::Configure => Action::Configure(configure(&mut fields)?),
+        Route::Configure => Action::Configure(configure(&mut fields, custom)?),
         Route::Append => Action::Append(append(&mut fields, counting)?),
         Route::Compact => Action::Compact(compact(&mut fields, counting)?),
         Route::Rewind => Action::Rewind(Rewind { to_seq: fields.required("to_seq", 0, u64::MAX)? }),
@@ -266,7 +267,7 @@ fn ratio(raw: &str, at: &Path<'_>) -> Result<f64> {
     }
 }
 
-fn configure(fields: &mut Fields<'_>) -> Result<Configure> {
+fn configure(fields: &mut Fields<'_>, custom: &[String]) -> Result<Configure> {
     let tokenizer = fields.name("tokenizer")?;
     if let Some(Some(name)) = &tokenizer {
         Counting::by_tokenizer(name)?;
@@ -275,7 +276,7 @@ fn configure(fields: &mut Fields<'_>) -> Result<Configure> {
         token_budget: fields.integer("token_budget", 1, TOKEN_BUDGET_MAX)?,
         reserve_tokens: fields.integer("reserve_tokens", 0, TOKEN_BUDGET_MAX)?,
         trigger_ratio: fields.ratio("trigger_ratio")?,
-        policy: policy(fields)?,
+        policy: policy(fields, custom)?,
         model: fields.name("model")?,
         tokenizer,
         metadata: metadata(fields)?,
@@ -283,7 +284,7 @@ fn configure(fields: &mut Fields<'_>) -> Result<Configure> {
 }
 
 /// `{strategy, config}`; `trigger_ratio` may stand beside the strategy as well.
-fn policy(fields: &mut Fields<'_>) -> Result<Option<PolicyConfig>> {
+fn policy(fields: &mut Fields<'_>, custom: &[String]) -> Result<Option<PolicyConfig>> {
     let Some(raw) = fields.take("policy") else { return Ok(None) };
     let at = fields.root.key("policy");
     let object = Object::of(raw).ok_or_else(|| at.wrong("an object", raw))?;
@@ -305,7 +306,7 @@ fn policy(fields: &mut Fields<'_>) -> Result<Option<PolicyConfig>> {
     }
     inner.finish()?;
     let policy = PolicyConfig { strategy, config };
-    Policy::parse(&policy)?;
+    Policy::parse(&policy, custom)?;
     Ok(Some(policy))
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{assert_fixed_point, parse, rules};
-use fastpaca_core::edit::{clamp_result, only_part, repair, replace_result, without_parts};
+use fastpaca_core::edit::{clamp_result, only_part, repair, replace_result, replace_results, without_parts};
 use fastpaca_core::message::{Class, Message};
 
 /// The stored body of a message; edits work on those alone.
@@ -242,4 +242,13 @@ fn edits_of_anything_else_change_nothing() {
         assert_eq!(replace_result(body, 0, "x"), body);
         assert_eq!(clamp_result(body, 0, 1, &rules()), None);
     }
+}
+
+#[test]
+fn several_results_are_replaced_at_once() {
+    let body = br#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"one"},{"type":"text","text":"x"},{"type":"tool_result","tool_use_id":"b","content":[{"type":"text","text":"two"}]},{"type":"tool_result","tool_use_id":"c"}]}"#;
+    let one_by_one = [0, 2, 3].iter().fold(body.to_vec(), |body, part| replace_result(&body, *part, "-"));
+    assert_eq!(replace_results(body, &[3, 2, 0], "-"), one_by_one);
+    assert_eq!(replace_results(body, &[], "-"), body);
+    assert_eq!(replace_results(b"no message", &[0], "-"), b"no message");
 }

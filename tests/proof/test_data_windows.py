@@ -27,6 +27,10 @@ POLICIES: list[dict[str, Any]] = [
     {"policy": {"strategy": "budget"}},
     {"token_budget": 3_000, "policy": {"strategy": "last_n", "config": {"limit": 6, "chunk": 2}}},
     {"token_budget": 40_000, "policy": {"strategy": "last_n", "config": {"limit": 60}}},
+    {"token_budget": 4_000, "policy": {"strategy": "strip_tool_results"}},
+    {"token_budget": 20_000, "policy": {"strategy": "strip_tool_results", "config": {"overflow": "flag"}}},
+    {"token_budget": 4_000, "policy": {"strategy": "skip_parts"}},
+    {"token_budget": 3_000, "policy": {"strategy": "time_aware", "config": {"max_age": "1h", "min_messages": 4}}},
 ]
 
 
@@ -161,9 +165,9 @@ def sample() -> Iterator[Conversation]:
     """A few conversations of each set, none of them long."""
     for path in canonical_sets():
         short = (each for each in conversations(path) if len(each.messages) <= 400)
-        yield from itertools.islice(short, 0, 40, 8)
+        yield from itertools.islice(short, 0, 40, 16)
     native = (each for each in native_conversations() if len(each.messages) <= 400)
-    yield from itertools.islice(native, 0, None, 23)
+    yield from itertools.islice(native, 0, None, 46)
 
 
 @needs_data

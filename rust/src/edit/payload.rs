@@ -72,11 +72,25 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// Where it stands in the body.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.span.start
+    }
+
     /// The body with `text` in place of the output; `with_media` keeps blocks that are no text behind it.
     pub(super) fn replaced(&self, body: &str, text: &str, with_media: bool) -> String {
+        spliced(body, self.span(), &self.with_text(text, with_media))
+    }
+
+    /// What stands for the output then.
+    pub(super) fn with_text(&self, text: &str, with_media: bool) -> String {
         let text = quote(text);
         let media = if with_media { self.media() } else { Vec::new() };
-        let value = match &self.form {
+        match &self.form {
             Form::Plain if media.is_empty() => text,
             Form::Plain => {
                 let kind = self.text_kind().unwrap_or_else(|| "\"text\"".to_owned());
@@ -89,8 +103,7 @@ impl<'a> Payload<'a> {
                 let outcome = outcome.unwrap_or(r#"{"type":"exit","exit_code":0}"#);
                 format!(r#"[{{"stdout":{text},"stderr":"","outcome":{outcome}}}]"#)
             }
-        };
-        spliced(body, self.span.clone(), &value)
+        }
     }
 
     fn media(&self) -> Vec<&'a str> {

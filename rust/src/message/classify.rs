@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::slots::{Holder, Item, Slot};
-use super::{first_label, label, missing, Class, Kinds};
+use super::{first_label, label, missing, Class, Kinds, Link};
 use crate::error::Result;
 use crate::json::{decode, is_blank, Elements, Object, Path};
 
@@ -37,6 +37,17 @@ pub(super) enum Pair {
         name: Option<String>,
         by_provider: bool,
     },
+}
+
+impl Pair {
+    /// The side that it is; nothing for what is whole by itself.
+    pub(super) fn link(&self) -> Option<Link> {
+        match self {
+            Self::Call { id, .. } => Some(Link { id: id.clone(), is_call: true }),
+            Self::Result { id, .. } => Some(Link { id: id.clone(), is_call: false }),
+            Self::None | Self::Both { .. } => None,
+        }
+    }
 }
 
 impl Sorted {

@@ -35,7 +35,7 @@ pub fn append<'a>(draft: &mut Draft<'a>, request: &'a Append, records: Records<'
     for (slot, message) in (0u32..).zip(&request.messages) {
         append_one(draft, message, slot)?;
     }
-    draft.run_policy()
+    draft.run_policy(records)
 }
 
 /// Takes the newest message away, so that the one that supersedes it takes its place.

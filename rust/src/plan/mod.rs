@@ -8,14 +8,15 @@ mod rebuild;
 mod rewind;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use crate::entry::{By, Compacted, Entry, Rewrite};
 use crate::error::{Error, Result};
 use crate::estimate::CountRules;
+use crate::fetched::Records;
 use crate::kept::{Kept, Run};
 use crate::message::Message;
 use crate::pairing::{OpenCall, Pairing};
+use crate::policy::{Bodies, Decision, Finished, Idle, Work};
 use crate::state::{State, RULES};
 
 pub use append::{append, Append};
@@ -32,8 +33,14 @@ pub struct Draft<'a> {
     pub rules: &'a CountRules<'a>,
     /// Version of the first entry.
     pub first_version: u64,
+    /// Its first message.
+    pub first_seq: u64,
     /// Time of the record, ms since 1970.
     pub time_ms: i64,
+    /// What a custom policy decided on it.
+    pub decision: Option<&'a Decision>,
+    /// The policy's last run, if that changed nothing.
+    pub idle: Option<Idle>,
     /// The entries so far.
     pub entries: Vec<Entry>,
     /// Bodies: the messages' first, then those of exceptions.
@@ -45,7 +52,9 @@ impl<'a> Draft<'a> {
     pub fn new(state: &'a mut State, rules: &'a CountRules<'a>, now_ms: i64) -> Self {
         let first_version = state.version + 1;
         let time_ms = now_ms.max(state.updated_ms);
-        Self { state, rules, first_version, time_ms, entries: Vec::new(), bodies: Vec::new() }
+        let first_seq = state.last_seq() + 1;
+        let (entries, bodies) = (Vec::new(), Vec::new());
+        Self { state, rules, first_version, first_seq, time_ms, decision: None, idle: None, entries, bodies }
     }
 
     /// Adds an entry and folds it.
@@ -108,28 +117,26 @@ impl<'a> Draft<'a> {
         self.add(Entry::Compacted(Compacted { by, strategy, range, up_to_version, tokens, rewrite }))
     }
 
-    /// Runs the policy on the planned state.
+    /// Runs the policy on the planned state, where it is due.
     ///
     /// # Errors
-    /// [`Error::Need`] for index chunks.
-    pub fn run_policy(&mut self) -> Result<()> {
+    /// [`Error::Need`] for index chunks and records, [`Error::Consult`] where a custom policy has to decide.
+    pub fn run_policy(&mut self, records: Records<'_>) -> Result<()> {
         let state = &*self.state;
-        let Some(spans) = state.policy.run(state)? else { return Ok(()) };
-        let kept = Arc::clone(&state.kept);
-        let left = kept.slice(&spans, &state.index)?;
-        if left.len() == kept.len() {
-            return Ok(());
+        let Some(due) = state.policy.due(state, self.idle)? else { return Ok(()) };
+        let (first_version, first_seq) = (self.first_version, self.first_seq);
+        let bodies = Bodies { records, first_version, first_seq, own: &self.bodies };
+        let mut work = Work::new(state, due, bodies, self.rules, self.decision);
+        state.policy.run(&mut work)?;
+        match work.finish() {
+            Finished::Unchanged(idle) => {
+                self.idle = Some(idle);
+                Ok(())
+            }
+            Finished::Changed { kept, range, bodies } => {
+                self.bodies.extend(bodies.into_iter().map(Cow::Owned));
+                self.add_compacted(By::Policy, range, None, &kept)
+            }
         }
-        let range = dropped_range(&kept, &spans, state)?;
-        self.add_compacted(By::Policy, range, None, &left)
     }
-}
-
-/// First and last message that stand outside the spans.
-fn dropped_range(kept: &Kept, spans: &[(u64, u64)], state: &State) -> Result<(u64, u64)> {
-    let first = spans.first().map_or(0, |span| if span.0 == 0 { span.1 } else { 0 });
-    let last = spans.last().map_or(kept.len(), |span| span.0);
-    let from = kept.cell(first, &state.index)?.from;
-    let to = kept.cell(last.saturating_sub(1), &state.index)?.to;
-    Ok((from, to.max(from)))
 }

@@ -1,9 +1,8 @@
-//! The keys that every strategy takes, and how keys are read.
+//! The keys that every strategy takes.
 
-use serde_json::{Map, Value};
-
+use super::fields::{wrong, Fields};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::TOKEN_BUDGET_MAX;
 
 /// What happens when a strategy can't free enough by its own means.
@@ -84,68 +83,5 @@ impl Common {
     #[must_use]
     pub fn target(&self, config: &Config) -> f64 {
         self.target_ratio.unwrap_or_else(|| self.trigger(config) / 2.0)
-    }
-}
-
-/// The keys of a policy's configuration; each is taken once, and what is left is unknown.
-#[derive(Debug)]
-pub(super) struct Fields(Map<String, Value>);
-
-fn wrong(key: &str, expected: &str) -> Error {
-    Error::field(format!("policy.config.{key}"), format!("must be {expected}"))
-}
-
-impl Fields {
-    pub(super) fn parse(config: &str) -> Result<Self> {
-        serde_json::from_str(config).map(Self).map_err(|_| Error::field("policy.config", "must be an object"))
-    }
-
-    /// Takes a key; `null` counts as absent.
-    fn take(&mut self, key: &str) -> Option<Value> {
-        self.0.remove(key).filter(|value| !value.is_null())
-    }
-
-    pub(super) fn integer(&mut self, key: &str, least: u64, most: u64) -> Result<Option<u64>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        match value.as_u64() {
-            Some(n) if (least..=most).contains(&n) => Ok(Some(n)),
-            _ => Err(wrong(key, &format!("an integer from {least} to {most}"))),
-        }
-    }
-
-    /// A ratio in (0, 1]; an integer 1 is fine.
-    pub(super) fn ratio(&mut self, key: &str) -> Result<Option<f64>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        match value.as_f64() {
-            Some(ratio) if ratio > 0.0 && ratio <= 1.0 => Ok(Some(ratio)),
-            _ => Err(wrong(key, "a number above 0 and at most 1")),
-        }
-    }
-
-    pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        value.as_bool().map(Some).ok_or_else(|| wrong(key, "true or false"))
-    }
-
-    pub(super) fn string(&mut self, key: &str) -> Result<Option<String>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        value.as_str().map(|s| Some(s.into())).ok_or_else(|| wrong(key, "a string"))
-    }
-
-    pub(super) fn missing(key: &str) -> Error {
-        Error::invalid("missing_field", format!("policy.config.{key}"), "is required")
-    }
-
-    /// What is left is unknown.
-    pub(super) fn finish(self, strategy: &str) -> Result<()> {
-        let unknown = self.0.iter().find(|(_, value)| !value.is_null()).map(|(key, _)| key);
-        match unknown {
-            None => Ok(()),
-            Some(key) => Err(Error::invalid(
-                "unknown_policy_key",
-                format!("policy.config.{key}"),
-                format!("the strategy {strategy:?} has no such key"),
-            )),
-        }
     }
 }

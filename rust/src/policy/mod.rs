@@ -1,54 +1,139 @@
-//! Compaction policies: what leaves the kept list, and when. A policy runs once, when a batch is planned; what it decides
-//! is logged and never decided again.
+//! Compaction policies: what leaves the kept list or is shown edited, and when. A policy runs once, when a batch is planned;
+//! what it decides is logged and never decided again.
+//!
+//! A strategy works on a copy of the list ([`Work`]): it reads what it has to, makes edits, and says which spans stay.
 
 mod budget;
 mod common;
+mod custom;
+mod cut;
+mod fields;
 mod last_n;
+mod skip_parts;
+mod strip;
+mod strip_tool_results;
+mod time_aware;
+mod work;
 
 use crate::config::{share, Config, PolicyConfig};
 use crate::error::{Error, Result};
 use crate::state::State;
-use crate::view::Span;
+use crate::view::List;
 
-use common::Fields;
 pub use common::{Common, Overflow};
-use last_n::LastN;
+pub use custom::{Columns, Decision};
+use fields::Fields;
+pub use work::{Bodies, Finished, Work};
 
-/// Names of the strategies, for error messages and listings.
-pub const STRATEGIES: &[&str] = &["budget", "manual", "last_n"];
-
-/// What a strategy decides.
-pub trait Strategy {
-    /// The spans of the kept list that stay, or nothing where it leaves the list as it is. Called only when it is due.
-    ///
-    /// # Errors
-    /// [`Error::Need`] for index chunks.
-    fn run(&self, due: &Due<'_>) -> Result<Option<Vec<Span>>>;
-
-    /// Due for a reason of its own, beside the trigger.
-    ///
-    /// # Errors
-    /// [`Error::Need`] for index chunks.
-    fn is_due(&self, state: &State) -> Result<bool>;
+/// A strategy of the core: what it is called, its keys, and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Native {
+    /// Its name.
+    pub name: &'static str,
+    /// Its keys beside [`COMMON_KEYS`].
+    pub keys: &'static [&'static str],
+    /// What it does, in one line.
+    pub about: &'static str,
 }
 
-/// A policy that is due: the state and the shares of its budget.
-#[derive(Debug)]
-pub struct Due<'a> {
-    /// The planned state.
-    pub state: &'a State,
+/// The strategies of the core.
+pub const NATIVE: &[Native] = &[
+    Native { name: "budget", keys: &[], about: "Keeps everything; the application compacts, views are cut to fit." },
+    Native { name: "manual", keys: &[], about: "Another name of `budget`." },
+    Native {
+        name: "last_n",
+        keys: last_n::KEYS,
+        about: "Keeps at most `limit` messages, dropped in steps of `chunk`.",
+    },
+    Native {
+        name: "strip_tool_results",
+        keys: strip_tool_results::KEYS,
+        about: "Shows older tool results as a short placeholder; calls stay.",
+    },
+    Native {
+        name: "skip_parts",
+        keys: skip_parts::KEYS,
+        about: "Leaves parts of some kinds out of closed turns: tool calls with their results, and reasoning.",
+    },
+    Native { name: "time_aware", keys: time_aware::KEYS, about: "Drops whole sessions that are older than `max_age`." },
+];
+
+/// Names of the strategies of the core.
+pub const STRATEGIES: &[&str] = &["budget", "manual", "last_n", "strip_tool_results", "skip_parts", "time_aware"];
+
+/// Keys that every strategy takes.
+pub const COMMON_KEYS: &[&str] =
+    &["trigger_ratio", "target_ratio", "max_tokens", "keep_system", "max_result_tokens", "overflow"];
+
+/// What a strategy decides.
+trait Strategy {
+    /// Due for a reason of its own, beside the trigger.
+    fn is_due(&self, _look: &Look<'_>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Brings the list down. Called only when it is due.
+    fn run(&self, work: &mut Work<'_>) -> Result<()>;
+}
+
+/// What a strategy looks at to see whether it is due: after every append, so it has to cost next to nothing.
+struct Look<'a> {
+    list: List<'a>,
+    keep_system: bool,
+    idle: Option<Idle>,
+}
+
+impl Look<'_> {
+    /// Number of items that the policy may not drop at the head.
+    fn head(&self) -> Result<u64> {
+        head(self.list, self.keep_system)
+    }
+}
+
+fn head(list: List<'_>, keep_system: bool) -> Result<u64> {
+    if keep_system {
+        list.head()
+    } else {
+        Ok(0)
+    }
+}
+
+/// A run that changed nothing. It is not stored: at worst a policy runs in vain once more after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// The rewrite that it looked at.
+    pub rewritten: u64,
+    /// Kept tokens then.
+    pub tokens: u64,
+    /// Nothing changes before a message of a later time than this comes in, as far as age is concerned.
+    pub until_ms: Option<i64>,
+}
+
+/// A policy that is due: the shares of its budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
     /// Number of head items that it may not drop.
     pub head: u64,
+    /// The budget that its shares are taken of.
+    pub budget: u64,
+    /// Tokens above which it runs.
+    pub trigger: u64,
     /// Tokens that it brings the kept list down to.
     pub target: u64,
     /// Tokens are over the trigger.
     pub over_trigger: bool,
+    /// What happens when the strategy can't free enough.
+    pub overflow: Overflow,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Budget,
-    LastN(LastN),
+    LastN(last_n::LastN),
+    StripToolResults(strip_tool_results::StripToolResults),
+    SkipParts(skip_parts::SkipParts),
+    TimeAware(time_aware::TimeAware),
+    Custom(custom::Custom),
 }
 
 /// A parsed policy.
@@ -61,34 +146,42 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks a configuration.
+    /// Checks a configuration. `custom` are the names of strategies that are registered beside those of the core.
     ///
     /// # Errors
     /// [`Error::Invalid`] that names the strategy or the key.
-    pub fn parse(given: &PolicyConfig) -> Result<Self> {
+    pub fn parse(given: &PolicyConfig, custom: &[String]) -> Result<Self> {
+        let name = given.strategy.as_str();
+        let is_custom = !STRATEGIES.contains(&name);
+        if is_custom && !custom.iter().any(|known| known == name) {
+            return Err(unknown(name, custom));
+        }
         let mut fields = Fields::parse(&given.config)?;
-        let kind = match given.strategy.as_str() {
-            "budget" | "manual" => Kind::Budget,
-            "last_n" => Kind::LastN(LastN::parse(&mut fields)?),
-            other => {
-                let known = STRATEGIES.join(", ");
-                let message = format!("{other:?} is no strategy; known are {known}");
-                return Err(Error::invalid("unknown_strategy", "policy.strategy", message));
-            }
-        };
         let common = Common::parse(&mut fields)?;
-        fields.finish(&given.strategy)?;
-        Ok(Self { common, kind, name: given.strategy.clone() })
+        let kind = match name {
+            "budget" | "manual" => Kind::Budget,
+            "last_n" => Kind::LastN(last_n::LastN::parse(&mut fields)?),
+            "strip_tool_results" => Kind::StripToolResults(strip_tool_results::StripToolResults::parse(&mut fields)?),
+            "skip_parts" => Kind::SkipParts(skip_parts::SkipParts::parse(&mut fields)?),
+            "time_aware" => Kind::TimeAware(time_aware::TimeAware::parse(&mut fields)?),
+            // What other keys it takes, it says itself.
+            _ => Kind::Custom(custom::Custom::new(given)),
+        };
+        if !is_custom {
+            fields.finish(name)?;
+        }
+        Ok(Self { common, kind, name: name.to_owned() })
     }
 
-    /// The policy of a stored configuration, which was checked when it came in. One that this release does not know keeps
-    /// everything: what it decided before stands in the log.
+    /// The policy of a stored configuration, which was checked when it came in. A strategy that the core does not know is a
+    /// custom one; a configuration that it does not understand, of a later release, keeps everything.
     #[must_use]
     pub fn stored(config: &Config) -> Self {
-        Self::parse(&config.policy).unwrap_or_else(|_| Self {
+        let name = &config.policy.strategy;
+        Self::parse(&config.policy, std::slice::from_ref(name)).unwrap_or_else(|_| Self {
             common: Common::default(),
             kind: Kind::Budget,
-            name: config.policy.strategy.clone(),
+            name: name.clone(),
         })
     }
 
@@ -102,37 +195,51 @@ impl Policy {
         match &self.kind {
             Kind::Budget => &budget::Budget,
             Kind::LastN(strategy) => strategy,
+            Kind::StripToolResults(strategy) => strategy,
+            Kind::SkipParts(strategy) => strategy,
+            Kind::TimeAware(strategy) => strategy,
+            Kind::Custom(strategy) => strategy,
         }
     }
 
-    /// Runs the policy on a planned state, where it is due.
+    /// Whether the policy is due on a planned state. `idle` is its last run, if that changed nothing.
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks.
-    pub fn run(&self, state: &State) -> Result<Option<Vec<Span>>> {
+    pub fn due(&self, state: &State, idle: Option<Idle>) -> Result<Option<Due>> {
+        if self.kind == Kind::Budget {
+            return Ok(None);
+        }
+        let idle = idle.filter(|idle| idle.rewritten == state.rewritten);
         let budget = self.common.budget(&state.config);
-        let trigger = self.common.trigger(&state.config);
-        let target = self.common.target(&state.config);
-        let over_trigger = self.over_trigger(state, budget, trigger, target);
-        if !over_trigger && !self.strategy().is_due(state)? {
+        let (trigger, target) = (self.common.trigger(&state.config), self.common.target(&state.config));
+        let growth = share(budget, (trigger - target).max(0.0));
+        let over_trigger = is_grown(state, idle, growth) && state.used_tokens() > share(budget, trigger);
+        let look = Look { list: state.list(), keep_system: self.common.keep_system, idle };
+        if !over_trigger && !self.strategy().is_due(&look)? {
             return Ok(None);
         }
         let room = budget.saturating_sub(state.config.reserve_tokens);
         let inside_turn = state.pairing.last() != state.pairing.turn();
-        if inside_turn && state.used_tokens() <= room {
+        if state.kept.is_empty() || inside_turn && state.used_tokens() <= room {
             return Ok(None);
         }
-        let head = if self.common.keep_system { state.list().head()? } else { 0 };
-        self.strategy().run(&Due { state, head, target: share(budget, target), over_trigger })
+        Ok(Some(Due {
+            head: look.head()?,
+            budget,
+            trigger: share(budget, trigger),
+            target: share(budget, target),
+            over_trigger,
+            overflow: self.common.overflow,
+        }))
     }
 
-    /// Kept tokens are over the trigger, and have grown enough since the last run.
-    fn over_trigger(&self, state: &State, budget: u64, trigger: f64, target: f64) -> bool {
-        let grown = state.policy_floor.is_none_or(|floor| {
-            let least = share(budget, (trigger - target).max(0.0));
-            state.kept.tokens() >= floor.saturating_add(least)
-        });
-        grown && state.used_tokens() > share(budget, trigger)
+    /// Runs the policy, which is due.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for index chunks and records; [`Error::Consult`] where a custom one has to decide.
+    pub fn run(&self, work: &mut Work<'_>) -> Result<()> {
+        self.strategy().run(work)
     }
 
     /// Tokens above which a tool result is clamped when it is appended.
@@ -140,4 +247,16 @@ impl Policy {
     pub fn result_tokens_max(&self, config: &Config) -> u64 {
         self.common.max_result_tokens.unwrap_or_else(|| self.common.budget(config) / 4)
     }
+}
+
+/// Kept tokens have grown enough since the last run, whether that changed anything or not.
+fn is_grown(state: &State, idle: Option<Idle>, growth: u64) -> bool {
+    let floors = [state.policy_floor, idle.map(|idle| idle.tokens)];
+    floors.into_iter().flatten().all(|floor| state.kept.tokens() >= floor.saturating_add(growth))
+}
+
+fn unknown(name: &str, custom: &[String]) -> Error {
+    let known: Vec<&str> = STRATEGIES.iter().copied().chain(custom.iter().map(String::as_str)).collect();
+    let message = format!("{name:?} is no strategy; known are {}", known.join(", "));
+    Error::invalid("unknown_strategy", "policy.strategy", message)
 }
