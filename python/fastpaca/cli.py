@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -46,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data-dir", help="directory of the store (FASTPACA_DATA_DIR, ./data)")
     verify.add_argument("--json", action="store_true", help="print the result as JSON")
     verify.set_defaults(run=_verify)
+    policies = commands.add_parser("policies", help="list the compaction policies that a context may have")
+    policies.add_argument("--json", action="store_true", help="print the list as JSON")
+    policies.set_defaults(run=_policies)
     return parser
 
 
@@ -77,6 +81,22 @@ def _verify(given: argparse.Namespace) -> int:
         return _complain(str(error), EXIT_PROBLEM)
     print(report.json() if given.json else report.text())  # noqa: T201
     return 0 if report.ok else EXIT_PROBLEM
+
+
+def _policies(given: argparse.Namespace) -> int:
+    from fastpaca import policies  # noqa: PLC0415
+
+    found = policies.listed()
+    if given.json:
+        print(json.dumps([each._asdict() for each in found], indent=2))  # noqa: T201
+        return 0
+    rows = [("NAME", "FROM", "KEYS", ""), *((p.name, p.source, ", ".join(p.keys) or "-", p.about) for p in found)]
+    widths = [max(len(row[at]) for row in rows) for at in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[3]]).rstrip())  # noqa: T201
+    print(f"\nAll take {', '.join(policies.COMMON_KEYS)}.")  # noqa: T201
+    return 0
 
 
 def _progress(line: str) -> None:

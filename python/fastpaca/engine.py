@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from fastpaca import _core
+from fastpaca.consult import Consults, Deferred, Write
 from fastpaca.errors import FastpacaError, NotFoundError, NotYetError
 from fastpaca.handles import NOTHING, Handle, Handles, raised
 from fastpaca.log.base import Family, Log, OnGroup, Pending, Put
@@ -37,6 +38,8 @@ _ZERO: Final = bytes(16)
 
 _logger = logging.getLogger("fastpaca.engine")
 Waiter = Callable[["Ticket"], None]
+Decided = tuple[set[int], set[int]]
+"""What a custom policy decided: messages that leave, and messages whose results are stripped."""
 
 
 class Reply(NamedTuple):
@@ -129,6 +132,7 @@ class Engine:
         # Filled and emptied by the log's writer thread alone.
         self._wakes: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         self._observers: list[OnGroup] = []
+        self._consults = Consults(self)
         log.observe(self._wake_loops)
 
     def observe(self, on_group: OnGroup) -> None:
@@ -145,6 +149,11 @@ class Engine:
         """Bytes that they hold, roughly."""
         return self._handles.resident_bytes
 
+    @property
+    def policy_errors(self) -> dict[str, int]:
+        """How often each custom policy failed."""
+        return self._consults.errors
+
     # Writes
 
     def write(self, context_id: str, route: str, body: bytes, *, key: str | None = None) -> Reply:
@@ -155,7 +164,10 @@ class Engine:
         """
         settled = threading.Lock()
         settled.acquire()
-        ticket = self._submit(context_id, route, body, key, lambda _: settled.release())
+        try:
+            ticket = self._submit(context_id, route, body, key, lambda _: settled.release())
+        except Deferred as deferred:
+            return deferred.future.result()
         if not ticket.settled:
             settled.acquire()
         return ticket.result()
@@ -171,26 +183,39 @@ class Engine:
                 wakes = self._wakes[loop] = []
             wakes.append(future)
 
-        if self._handles.is_cold(context_id) or len(body) > _LARGE_BYTES:
-            ticket = await loop.run_in_executor(None, self._submit, context_id, route, body, key, settle)
-        else:
-            ticket = self._submit(context_id, route, body, key, settle)
+        try:
+            if self._handles.is_cold(context_id) or len(body) > _LARGE_BYTES:
+                ticket = await loop.run_in_executor(None, self._submit, context_id, route, body, key, settle)
+            else:
+                ticket = self._submit(context_id, route, body, key, settle)
+        except Deferred as deferred:
+            return await asyncio.shield(asyncio.wrap_future(deferred.future))
         if not ticket.settled:
             await future
         return ticket.result()
 
     def _submit(self, context_id: str, route: str, body: bytes, key: str | None, waiter: Waiter) -> Ticket:
-        """Parses, plans and hands over a write. `waiter` is called once it is settled, unless it is already."""
+        """Parses, plans and hands over a write. `waiter` is called once it is settled, unless it is already.
+
+        Raises `Deferred` where a custom policy is asked first.
+        """
         while True:
             handle = self._handles.loaded(context_id)
             try:
                 request = handle.context.parse(route, body, key=key)
             except _core.CoreError as error:
+                if error.args[0] == "unknown_strategy":
+                    raise self._consults.configure(context_id, Write(route, body, key), error) from None
                 raise raised(error) from None
             with handle.lock:
                 if handle.evicted:
                     continue
-                planned = self._plan(handle, request)
+                if handle.turn is not None:
+                    raise self._consults.join(handle.turn, Write(route, body, key, request))
+                try:
+                    planned = self._plan(handle, request)
+                except _core.Consult as consult:
+                    raise self._consults.begin(handle, Write(route, body, key, request), consult) from None
                 if planned is None:
                     # The context counts by other rules since its messages were parsed.
                     continue
@@ -203,7 +228,27 @@ class Engine:
                 self._handles.account(handle)
             return ticket
 
-    def _plan(self, handle: Handle, request: _core.Request) -> _core.Commit | _core.Done | None:
+    def plan_and_commit(self, handle: Handle, write: Write, decision: Decided | None) -> Ticket:
+        """Plans and hands over a write that waited; the caller holds the context's lock. Raises `Consult`."""
+        while True:
+            planned = self._plan(handle, write.parsed(handle.context), decision)
+            if isinstance(planned, _core.Done):
+                return self._done(handle, planned, write.settle)
+            if planned is not None:
+                return self._commit(handle, planned, write.settle)
+            write.request = None
+
+    def loaded(self, context_id: str) -> Handle:
+        """The handle of a context."""
+        return self._handles.loaded(context_id)
+
+    def account(self, handle: Handle) -> None:
+        """Notes what a context holds."""
+        self._handles.account(handle)
+
+    def _plan(
+        self, handle: Handle, request: _core.Request, decision: Decided | None = None
+    ) -> _core.Commit | _core.Done | None:
         now_ms = time.time_ns() // 1_000_000
         incarnation = _ZERO if handle.exists else os.urandom(16)
         fetched = NOTHING
@@ -213,7 +258,7 @@ class Engine:
             fetched.insert(family, key, self.log.get(Family(family), key))
         while True:
             try:
-                return handle.context.plan(request, now_ms, incarnation, fetched)
+                return handle.context.plan(request, now_ms, incarnation, fetched, decision)
             except _core.Need as need:
                 if fetched is NOTHING:
                     fetched = _core.Fetched()
@@ -334,6 +379,7 @@ class Engine:
     def close(self) -> None:
         """Writes what is under way and releases the store. Again: does nothing."""
         self._handles.close()
+        self._consults.close()
         self.log.close()
 
 

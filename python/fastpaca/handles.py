@@ -15,6 +15,9 @@ from fastpaca.errors import ClosedError, InvalidError, from_code
 from fastpaca.log.base import Family, Log
 
 if TYPE_CHECKING:
+    from collections import deque
+
+    from fastpaca.consult import Write
     from fastpaca.engine import Ticket
 
 T = TypeVar("T")
@@ -29,10 +32,11 @@ _EVICTED_AT_ONCE: Final = 16
 class Handle:
     """A context in memory. `lock` orders planning: who plans submits before the next one plans.
 
-    `context` is there once it is `loaded`. `waiting` holds repeated requests, by the version that they wait for.
+    `context` is there once it is `loaded`. `waiting` holds repeated requests, by the version that they wait for; `turn`
+    holds writes while a custom policy is asked.
     """
 
-    __slots__ = ("context", "evicted", "exists", "id", "loaded", "lock", "resident_bytes", "waiting", "writes")
+    __slots__ = ("context", "evicted", "exists", "id", "loaded", "lock", "resident_bytes", "turn", "waiting", "writes")
 
     context: _core.Context
 
@@ -45,6 +49,7 @@ class Handle:
         self.resident_bytes = 0
         self.writes = 0
         self.waiting: dict[int, list[Ticket]] = {}
+        self.turn: deque[Write] | None = None
 
 
 def check_id(context_id: str) -> None:
@@ -143,7 +148,7 @@ class Handles:
             if handle is used or not handle.lock.acquire(blocking=False):
                 continue
             try:
-                if handle.loaded and handle.context.in_flight == 0:
+                if handle.loaded and handle.turn is None and handle.context.in_flight == 0:
                     self._drop(handle)
             finally:
                 handle.lock.release()

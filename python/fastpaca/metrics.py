@@ -63,6 +63,10 @@ class Metrics:
             ("fastpaca_contexts_resident_bytes", "Bytes that they hold, roughly.", engine.resident_bytes),
         ):
             yield GaugeMetricFamily(name, means, value)
+        errors = CounterMetricFamily("fastpaca_policy_errors", "Custom policies that failed.", labels=("strategy",))
+        for strategy, count in sorted(engine.policy_errors.items()):
+            errors.add_metric((strategy,), count)
+        yield errors
         groups = self._service.groups
         yield CounterMetricFamily("fastpaca_commit_groups", "Groups of commits; each is one sync.", groups.groups)
         yield CounterMetricFamily("fastpaca_commits", "Records committed.", groups.commits)

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.support.examples import ROOT, blocks, run_python
 from tests.support.server import Server
 
-ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+README = ROOT / "README.md"
 
 
 def test_python(tmp_path: Path) -> None:
-    (example,) = blocks("python")
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", example],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == "['system', 'user', 'assistant']\n"
+    (example,) = blocks(README, "python")
+    assert run_python(example, tmp_path) == "['system', 'user', 'assistant']\n"
 
 
 def test_curl(tmp_path: Path) -> None:
-    (example,) = blocks("sh")
+    (example,) = blocks(README, "sh")
     with Server(tmp_path / "data") as server:
         script = example.replace("localhost:4000", f"127.0.0.1:{server.port}").replace(
             "curl ", "curl -sS --fail-with-body -w '\\n' "

@@ -46,7 +46,15 @@ _WRITE: Final[dict[str, Schema]] = {
     "idempotency_key": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
 }
 _POLICY: Final[Schema] = _object(
-    {"strategy": {"type": "string", "enum": list(STRATEGIES)}, "config": _ANY, "trigger_ratio": _RATIO},
+    {
+        "strategy": {
+            "type": "string",
+            "description": f"One of {', '.join(STRATEGIES)}, or a policy that is registered on the server.",
+            "examples": list(STRATEGIES),
+        },
+        "config": _ANY,
+        "trigger_ratio": _RATIO,
+    },
     required=("strategy",),
 )
 _STATE: Final[dict[str, Schema]] = {"version": _NUMBER, "used_tokens": _NUMBER, "needs_compaction": _FLAG}
