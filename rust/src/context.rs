@@ -29,6 +29,8 @@ const CONTEXT_BYTES: usize = 4096;
 pub struct Context {
     id: String,
     applied: Option<State>,
+    /// The visible state and the records in flight. It stays when none is in flight any more: folding the next record twice
+    /// costs less than a copy of all that is kept.
     planned: Option<State>,
     in_flight: VecDeque<InFlight>,
     recent: Recent,
@@ -129,6 +131,9 @@ impl Context {
 
     /// Takes in the index chunks that were fetched.
     fn absorb(&mut self, fetched: &Fetched) -> Result<()> {
+        if fetched.chunks().next().is_some() {
+            self.drop_idle_plan();
+        }
         for (number, bytes) in fetched.chunks() {
             let bytes = bytes.ok_or_else(|| Error::corrupt(format!("index chunk {number} is lost")))?;
             for state in [&mut self.applied, &mut self.planned].into_iter().flatten() {
@@ -296,7 +301,7 @@ impl Context {
         Ok(Outcome::Commit(commit))
     }
 
-    /// A planned state without records in flight is the visible one.
+    /// Without records in flight the planned state is only kept for the next one, which can do without.
     fn drop_idle_plan(&mut self) {
         if self.in_flight.is_empty() {
             self.planned = None;
@@ -343,17 +348,12 @@ impl Context {
         let flight = self.in_flight.pop_front().filter(|f| f.record.first_version == first_version);
         let flight =
             flight.ok_or_else(|| Error::corrupt(format!("record {first_version} is not the oldest in flight")))?;
-        if self.in_flight.is_empty() && self.planned.is_some() {
-            // All that was planned is durable: the planned state is the visible one.
-            self.applied = self.planned.take();
-        } else {
-            match &mut self.applied {
-                Some(state) => state.fold_record(&flight.record, flight.chain)?,
-                None => self.applied = Some(State::begin(&self.id, &flight.record, flight.chain)?),
-            }
-            if let (Some(applied), Some(planned)) = (&mut self.applied, &self.planned) {
-                applied.index.share(&planned.index);
-            }
+        match &mut self.applied {
+            Some(state) => state.fold_record(&flight.record, flight.chain)?,
+            None => self.applied = Some(State::begin(&self.id, &flight.record, flight.chain)?),
+        }
+        if let (Some(applied), Some(planned)) = (&mut self.applied, &self.planned) {
+            applied.index.share(&planned.index);
         }
         self.records_since_snapshot += 1;
         self.recent.push(first_version, flight.bytes);
@@ -438,9 +438,10 @@ impl Context {
     /// Bytes held in memory, roughly.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        let states = [&self.applied, &self.planned].into_iter().flatten();
-        let states: usize =
-            states.map(|s| s.index.resident_bytes() + s.kept.resident_bytes() + s.metadata.len() + 1024).sum();
+        let own = |s: &State| s.index.tail_bytes() + s.kept.resident_bytes() + s.metadata.len() + 1024;
+        let states: usize = [&self.applied, &self.planned].into_iter().flatten().map(own).sum();
+        // Both states share the full chunks.
+        let states = states + self.applied.as_ref().map_or(0, |state| state.index.chunk_bytes());
         CONTEXT_BYTES + states + self.rendered.resident_bytes() + self.recent.resident_bytes()
     }
 }

@@ -377,11 +377,17 @@ impl Index {
         Ok(Self { chunks: Arc::new(vec![None; chunks]), tail })
     }
 
-    /// Bytes held in memory.
+    /// Bytes held in memory by the full chunks that are loaded.
     #[must_use]
-    pub fn resident_bytes(&self) -> usize {
+    pub fn chunk_bytes(&self) -> usize {
         let loaded = self.chunks.iter().flatten().count() * to_usize(CHUNK_ROWS);
-        (loaded + self.tail.rows.capacity()) * size_of::<Packed>() + self.chunks.len() * 8
+        loaded * size_of::<Packed>() + self.chunks.len() * 8
+    }
+
+    /// Bytes held in memory by the chunk that is not full.
+    #[must_use]
+    pub fn tail_bytes(&self) -> usize {
+        self.tail.rows.capacity() * size_of::<Packed>()
     }
 }
 
