@@ -22,6 +22,10 @@ use crate::{encoder::Encoding, keys, limits, policy};
 use columns::KeptColumns;
 use verifier::Verifier;
 
+/// What a write allocates on one thread is freed on another: the slow case of glibc's malloc, which cost as much as planning.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 create_exception!(_core, CoreError, PyException);
 create_exception!(_core, Need, PyException);
 create_exception!(_core, Consult, PyException);
