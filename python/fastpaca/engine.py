@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from fastpaca import _core
 from fastpaca.consult import Consults, Deferred, Write
@@ -79,7 +79,7 @@ class Ticket:
     first_version: int
     puts: Sequence[Put]
 
-    def __init__(self, reply: bytes, version: int, waiter: Waiter, *, created: bool, replayed: bool) -> None:
+    def __init__(self, reply: bytes, version: int, waiter: Waiter, created: bool, replayed: bool) -> None:
         self.reply = reply
         self.version = version
         self.waiter = waiter
@@ -129,8 +129,8 @@ class Engine:
     def __init__(self, log: Log, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.log = log
         self._handles = Handles(log, cache_bytes)
-        # Filled and emptied by the log's writer thread alone.
-        self._wakes: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        # Writes of event loops that are settled. Filled and emptied by the log's writer thread alone.
+        self._settled: list[asyncio.Future[None]] = []
         self._observers: list[OnGroup] = []
         self._consults = Consults(self)
         log.observe(self._wake_loops)
@@ -178,10 +178,7 @@ class Engine:
         future: asyncio.Future[None] = loop.create_future()
 
         def settle(_: Ticket) -> None:
-            wakes = self._wakes.get(loop)
-            if wakes is None:
-                wakes = self._wakes[loop] = []
-            wakes.append(future)
+            self._settled.append(future)
 
         try:
             if self._handles.is_cold(context_id) or len(body) > _LARGE_BYTES:
@@ -271,7 +268,7 @@ class Engine:
     @staticmethod
     def _done(handle: Handle, done: _core.Done, waiter: Waiter) -> Ticket:
         """Nothing to commit: settled already, or once the version that it tells of is visible."""
-        ticket = Ticket(done.reply, done.version, waiter, created=False, replayed=done.replayed)
+        ticket = Ticket(done.reply, done.version, waiter, False, done.replayed)
         visible = handle.context.version
         if visible is not None and visible >= done.version:
             ticket.settled = True
@@ -280,12 +277,12 @@ class Engine:
         return ticket
 
     def _commit(self, handle: Handle, planned: _core.Commit, waiter: Waiter) -> Ticket:
-        ticket = Ticket(planned.reply, planned.version, waiter, created=planned.created, replayed=False)
+        ticket = Ticket(planned.reply, planned.version, waiter, planned.created, False)
         ticket.engine = self
         ticket.handle = handle
         ticket.context_id = handle.id
         ticket.first_version = planned.first_version
-        ticket.puts = _puts(planned.puts)
+        ticket.puts = planned.puts
         handle.exists = True
         try:
             self.log.submit(ticket)
@@ -298,17 +295,20 @@ class Engine:
     def store_derived(self, context: _core.Context) -> None:
         """Stores a snapshot, and forgets old idempotency keys. Should it fail, the next one will do."""
         try:
-            self.log.submit_derived(_puts(context.snapshot() + self._handles.fetching(context.forget_keys)))
+            self.log.submit_derived(context.snapshot() + self._handles.fetching(context.forget_keys))
         except FastpacaError as error:
             _logger.warning("a snapshot was not stored: %s", error)
 
     def _wake_loops(self, commits: Sequence[Pending]) -> None:
         """Wakes each event loop once for all its writes of a group. On the writer's thread."""
-        wakes, self._wakes = self._wakes, {}
-        for loop, settled in wakes.items():
+        settled, self._settled = self._settled, []
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for future in settled:
+            by_loop.setdefault(future.get_loop(), []).append(future)
+        for loop, futures in by_loop.items():
             # The loop may have been closed with writes under way: they are durable, nobody waits for them.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_resolve, settled)
+                loop.call_soon_threadsafe(_resolve, futures)
         for on_group in self._observers:
             on_group(commits)
 
@@ -395,8 +395,3 @@ def _resolve(settled: list[asyncio.Future[None]]) -> None:
     for future in settled:
         if not future.done():
             future.set_result(None)
-
-
-def _puts(puts: list[tuple[int, bytes, bytes | None]]) -> Sequence[Put]:
-    # The core numbers families as `Family` does; a test holds them equal. Converting each costs more than writing it.
-    return cast("Sequence[Put]", puts)

@@ -26,8 +26,8 @@ class Family(IntEnum):
     KEYS = 4
 
 
-Put = tuple[Family, bytes, bytes | None]
-"""Family, key, value. `None` deletes the key."""
+Put = tuple[int, bytes, bytes | None]
+"""Number of the family, key, value. `None` deletes the key."""
 
 
 class Pending(Protocol):

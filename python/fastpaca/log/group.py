@@ -13,8 +13,9 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Final
 
 from fastpaca.errors import ClosedError, FastpacaError, ForkedError, OutcomeUnknownError, PoisonedError
 from fastpaca.log.base import Family, OnGroup, Pending, Put
@@ -22,6 +23,8 @@ from fastpaca.log.feed import encode_entry, encode_position
 
 GROUP_BYTES_MAX = 4 * 1024 * 1024
 GROUP_ITEMS_MAX = 4096
+
+_FEED: Final = int(Family.FEED)
 
 _logger = logging.getLogger("fastpaca.log")
 _Item = tuple[Pending | None, Sequence[Put], bytes, int]
@@ -32,15 +35,8 @@ _Item = tuple[Pending | None, Sequence[Put], bytes, int]
 class Group:
     """What is written as one batch: every put in the order of submission, feed entries included."""
 
-    commits: list[Pending] = field(default_factory=list)
-    puts: list[Put] = field(default_factory=list)
-    bytes: int = 0
-    items: int = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether the next item belongs to the next group. One item may be larger than the bound."""
-        return self.bytes >= GROUP_BYTES_MAX or self.items >= GROUP_ITEMS_MAX
+    commits: list[Pending]
+    puts: list[Put]
 
 
 class GroupWriter(ABC):
@@ -143,20 +139,23 @@ class GroupWriter(ABC):
 
     def _gather(self) -> tuple[Group, bool]:
         """All that is queued, up to a group's bounds; and whether more may follow."""
-        group = Group()
-        position = self._position
+        commits: list[Pending] = []
+        puts: list[Put] = []
+        group = Group(commits, puts)
+        position, items, size_bytes = self._position, 0, 0
         item = self._queue.get()
         while item is not None:
-            commit, puts, entry, size_bytes = item
-            group.puts.extend(puts)
-            group.items += 1
-            group.bytes += size_bytes
+            commit, item_puts, entry, item_bytes = item
+            puts += item_puts
             if commit is not None:
                 position += 1
                 commit.position = position
-                group.commits.append(commit)
-                group.puts.append((Family.FEED, encode_position(position), entry))
-            if group.full:
+                commits.append(commit)
+                puts.append((_FEED, encode_position(position), entry))
+            items += 1
+            size_bytes += item_bytes
+            # What follows belongs to the next group. One item may be larger than the bound.
+            if size_bytes >= GROUP_BYTES_MAX or items >= GROUP_ITEMS_MAX:
                 return group, True
             try:
                 item = self._queue.get_nowait()
