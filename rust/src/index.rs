@@ -33,6 +33,14 @@ pub struct Row {
     pub flags: Flags,
 }
 
+impl Row {
+    /// A user message that carries no results.
+    #[must_use]
+    pub fn is_user(&self) -> bool {
+        self.role == Role::User && !self.flags.has(Flags::RESULTS) && !self.flags.has(Flags::OUT)
+    }
+}
+
 /// Bits of a [`Row`] or of an item of the kept list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -278,17 +278,6 @@ impl Kept {
         }
     }
 
-    /// True when the last item is a user message.
-    ///
-    /// # Errors
-    /// [`Error::Need`] for an index chunk.
-    pub fn ends_with_user(&self, index: &Index) -> Result<bool> {
-        match self.len().checked_sub(1) {
-            None => Ok(false),
-            Some(last) => Ok(self.cell(last, index)?.is_user()),
-        }
-    }
-
     /// Tokens of the items before a position (of all, for the length).
     ///
     /// # Errors
@@ -339,6 +328,17 @@ impl Kept {
             (Some(Run::Item(_)), Some(start)) => start.items,
             _ => self.len(),
         }
+    }
+
+    /// Positions behind `from` up to `to`, newest first, whose item may follow another one than it did in the log.
+    pub fn joints(&self, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
+        let (first, end) =
+            (self.before.partition_point(|b| b.items <= from), self.before.partition_point(|b| b.items <= to));
+        (first.max(1)..end).rev().filter_map(move |at| {
+            let (previous, run) = (self.runs.get(at - 1)?, self.runs.get(at)?);
+            let made = is_summary(previous) || is_summary(run);
+            (made || previous.end() + 1 != run_start(run)).then_some(self.before.get(at)?.items)
+        })
     }
 
     /// The position of message `seq`, untouched, edited or late.
@@ -428,6 +428,10 @@ impl Kept {
     pub fn resident_bytes(&self) -> usize {
         self.runs.capacity() * (size_of::<Run>() + size_of::<Before>())
     }
+}
+
+fn is_summary(run: &Run) -> bool {
+    matches!(run, Run::Item(item) if item.kind == ItemKind::Summary)
 }
 
 fn run_start(run: &Run) -> u64 {

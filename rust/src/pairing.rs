@@ -48,7 +48,8 @@ pub struct Pairing {
     reasoning: u64,
     /// The user message that opens the current turn, 0 before the first.
     turn: u64,
-    /// The list ends with a user message.
+    /// The last message that stood in the list when it came in is a user message, be it still kept or not: turns are the
+    /// log's.
     after_user: bool,
     /// The last message that stands in the list, 0 if there is none.
     last: u64,
@@ -127,10 +128,11 @@ enum Answer {
 }
 
 impl Pairing {
-    /// Pairing at a place in the log where no group is open; `turn` is the turn there, `last` the message before.
+    /// Pairing at a place in the log where no group is open; `turn` is the turn there, `last` the message before, and
+    /// `after_user` tells whether that is a user message.
     #[must_use]
-    pub fn at(turn: u64, last: u64) -> Self {
-        Self { turn, last, ..Self::default() }
+    pub fn at(turn: u64, last: u64, after_user: bool) -> Self {
+        Self { turn, last, after_user, ..Self::default() }
     }
 
     /// Places the next message and moves on. `has_repair` tells whether the repair of a call still stands in the list.
@@ -220,16 +222,17 @@ impl Pairing {
             (Some(a), Some(b)) => a == b,
             _ => true,
         };
+        let unnamed = |call: &OpenCall| call.id.is_none() && same_name(call);
+        let waiting = |wanted: &dyn Fn(&OpenCall) -> bool| self.open.iter().position(|c| !c.repaired && wanted(c));
         let at = match &result.id {
-            Some(id) => self
-                .open
-                .iter()
-                .rposition(|call| call.id.as_ref() == Some(id) && usable(call))
-                .or_else(|| self.open.iter().position(|call| call.id.is_none() && same_name(call) && usable(call))),
-            None => {
-                let unnamed = self.open.iter().position(|call| call.id.is_none() && same_name(call) && usable(call));
-                unnamed.or_else(|| self.open.iter().position(|call| !call.repaired && same_name(call)))
+            Some(id) => {
+                let named = self.open.iter().rposition(|call| call.id.as_ref() == Some(id) && usable(call));
+                named.or_else(|| waiting(&unnamed))
             }
+            // What waits comes first; then what was repaired.
+            None => waiting(&unnamed)
+                .or_else(|| waiting(&same_name))
+                .or_else(|| self.open.iter().position(|call| unnamed(call) && usable(call))),
         };
         match at.and_then(|at| self.open.get(at).map(|call| (at, call))) {
             Some((at, call)) if call.repaired => Answer::Late(at),
@@ -300,22 +303,34 @@ impl Pairing {
 
     /// These calls got a repair: their group is closed.
     pub fn close(&mut self, repaired: &[OpenCall]) {
-        for call in
-            self.open.iter_mut().filter(|call| repaired.iter().any(|r| (r.seq, r.call) == (call.seq, call.call)))
-        {
+        let got_one = |call: &OpenCall| repaired.iter().any(|r| (r.seq, r.call) == (call.seq, call.call));
+        for call in self.open.iter_mut().filter(|call| got_one(call)) {
             call.repaired = true;
         }
-        if !repaired.is_empty() {
+        if repaired.iter().any(|call| call.group == self.group) {
             self.group = 0;
             self.answered = false;
         }
     }
 
-    /// After a rewrite: forgets calls whose message is no longer kept. `after_user` tells whether the list ends with a user
-    /// message now.
-    pub fn retain(&mut self, after_user: bool, is_kept: impl Fn(u64) -> bool) {
+    /// Messages `from..=to` were paired anew.
+    pub fn take_back(&mut self, (from, to): (u64, u64), stretch: &Pairing) {
+        self.open.retain(|call| !(from..=to).contains(&call.seq));
+        self.open.extend(stretch.open.iter().cloned());
+        self.open.sort_by_key(|call| (call.seq, call.call));
+    }
+
+    /// The list ends with that stretch now. The turn is the log's, wherever the list ends.
+    pub fn end_with(&mut self, stretch: &Pairing) {
+        self.group = stretch.group;
+        self.answered = stretch.answered;
+        self.reasoning = stretch.reasoning;
+        self.last = stretch.last;
+    }
+
+    /// After a rewrite: forgets calls whose message is no longer kept.
+    pub fn retain(&mut self, is_kept: impl Fn(u64) -> bool) {
         self.open.retain(|call| is_kept(call.seq));
-        self.after_user = after_user;
         if self.group != 0 && !is_kept(self.group) {
             self.group = 0;
             self.answered = false;

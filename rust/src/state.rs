@@ -222,7 +222,9 @@ impl State {
         let repaired = |call: &crate::pairing::OpenCall| {
             entry.repairs.iter().any(|repair| (repair.from, repair.call) == (call.seq, call.call))
         };
-        self.pairing.apply(&entry.step, (entry.seq, entry.turn, entry.group), &entry.calls, repaired);
+        // Nobody answers the calls of a message that is not shown.
+        let calls = if entry.placed == Placed::Out { &[] } else { entry.calls.as_slice() };
+        self.pairing.apply(&entry.step, (entry.seq, entry.turn, entry.group), calls, repaired);
         self.clock_ms = self.clock_ms.max(entry.time_ms);
         self.overhead = entry.overhead.unwrap_or(self.overhead);
         self.newest_id = Some(entry.id.clone());

@@ -156,11 +156,13 @@ impl List<'_> {
     /// As [`List::head`].
     pub fn turn_of(&self, position: u64, floor: u64) -> Result<Option<u64>> {
         let turn = self.cell(position)?.turn;
-        let mut near = self.kept.lower_bound(turn).max(floor);
+        let near = self.kept.lower_bound(turn).max(floor);
         if turn != 0 && near <= position && self.is_turn_start(near)? {
-            // Where something stands for the opening message, the next user message opens what is left of the turn.
-            while near < position && self.is_turn_start(near + 1)? {
-                near += 1;
+            // Where something between them left, or is summed up, another message may open what is left of the turn.
+            for joint in self.kept.joints(near, position) {
+                if self.is_turn_start(joint)? {
+                    return Ok(Some(joint));
+                }
             }
             return Ok(Some(near));
         }

@@ -45,7 +45,7 @@ fn item(kind: ItemKind) -> Item {
 }
 
 fn rewrite() -> Rewrite {
-    let mut pairing = Pairing::at(2, 300);
+    let mut pairing = Pairing::at(2, 300, false);
     pairing.open.push(OpenCall {
         seq: 300,
         call: 0,

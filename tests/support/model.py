@@ -42,6 +42,7 @@ class Message:
     group: int = 0
     hidden: bool = False
     out: bool = False
+    is_user: bool = False
 
 
 @dataclass(eq=False)
@@ -118,6 +119,8 @@ class Listing:
     thinking: tuple[Group, int] | None = None
     turn: int = 0
     last: int = 0
+    after_user: bool = False
+    fresh: bool = True
 
     def place(self, message: Message, version: int) -> bool:
         """Puts a message where it belongs; whether a late result took the place of a repair."""
@@ -145,13 +148,14 @@ class Listing:
 
     def find(self, result: Ref) -> Call | None:
         """The nearest earlier open call with the id; without ids, by order. It is taken off the open ones."""
+        waiting = [call for call in self.open if not call.repaired]
         usable = [call for call in self.open if not call.repaired or self.repair_of(call) is not None]
-        found: list[Call] = []
         unnamed = [call for call in usable if call.ref.id is None and same_name(call, result)]
+        first = [call for call in unnamed if not call.repaired]
         if result.id is not None:
-            found = [call for call in usable if call.ref.id == result.id][::-1] or unnamed
+            found = [call for call in usable if call.ref.id == result.id][::-1] or first
         else:
-            found = unnamed or [call for call in usable if not call.repaired and same_name(call, result)]
+            found = first or [call for call in waiting if same_name(call, result)] or unnamed
         if not found:
             return None
         self.open.remove(found[0])
@@ -177,8 +181,10 @@ class Listing:
 
     def enter(self, message: Message, *, in_time: bool, edited: bool) -> None:
         """The message stands at the end of the list."""
-        if message.role == "user" and not in_time and not (self.items and self.items[-1].is_user):
+        user = message.role == "user" and not in_time
+        if user and not self.after_user:
             self.turn = message.seq
+        self.after_user = message.is_user = user
         message.turn = self.turn
         if in_time:
             self.answered = True
@@ -212,6 +218,11 @@ class Listing:
             tokens=tokens, has_results=True, call=call.shown, edited=not alone,
         )  # fmt: skip
         self.items[self.items.index(repair)] = late
+
+    def end_with(self, stretch: Listing) -> None:
+        """A stretch that was taken back is what the list ends with now."""
+        self.group, self.group_seq, self.answered = stretch.group, stretch.group_seq, stretch.answered
+        self.thinking, self.last = stretch.thinking, stretch.last
 
     def retain(self) -> None:
         """After a rewrite: what is no longer kept is forgotten."""
@@ -316,15 +327,21 @@ class Model:
             return Listing()
         start = self.first_to_rebuild(to)
         before = [item for item in self.list.items if item.end < start]
-        listing = Listing(list(before), turn=self.log[to - 1].turn, last=to)
+        listing = Listing(list(before), turn=self.log[to - 1].turn, last=to, after_user=self.log[to - 1].is_user)
         if start <= to:
-            listing.turn = self.log[start - 1].turn
-            for message in self.log[start - 1 : to]:
-                if not message.hidden:
-                    columns = message.turn, message.group, message.out
-                    listing.place(message, self.version)
-                    message.turn, message.group, message.out = columns
+            self.take_back(listing, start, to, self.version)
         return listing
+
+    def take_back(self, listing: Listing, first: int, last: int, version: int) -> None:
+        """Places a stretch of the log as if it had just come in. What the log says of its messages stays."""
+        stretch = [message for message in self.log[first - 1 : last] if not message.hidden]
+        standing = next((message for message in stretch if not message.out), stretch[0])
+        listing.turn = stretch[0].turn
+        listing.after_user = standing.is_user and standing.turn != standing.seq
+        for message in stretch:
+            columns = message.turn, message.group, message.out, message.is_user
+            listing.place(message, version)
+            message.turn, message.group, message.out, message.is_user = columns
 
     def first_to_rebuild(self, to: int) -> int:
         summaries = [i for i in self.list.items if i.kind == "summary" and i.seq <= to <= i.to]
@@ -336,12 +353,22 @@ class Model:
         else:
             before = [i.to for i in self.list.items if i.to <= to]
             start = max(before, default=0) + 1
+        standing = [item for item in self.list.items if item.end <= to]
+        if standing and standing[-1].kind != "summary":
+            # Its results, or what repaired it, may come later.
+            start = min(start, self.group_start(standing[-1]))
         for item in self.list.items:
             if item.kind == "summary" and item.seq <= to < item.to:
                 start = min(start, item.seq)
             if item.message is not None and item.seq > to >= self.group_start(item):
                 start = min(start, self.group_start(item))
-        return start
+        return self.before_late(start, to)
+
+    def before_late(self, start: int, to: int) -> int:
+        """A late result from behind the start would come back by itself: its call's group is rebuilt as well."""
+        late = [i for i in self.list.items if i.kind == "late" and i.seq >= start and i.at <= to]
+        parted = min((self.group_start(item) for item in late), default=start)
+        return start if parted >= start else self.before_late(parted, to)
 
     def group_start(self, item: Item) -> int:
         return min(i.seq for i in self.list.items if i.group is item.group)
@@ -388,32 +415,44 @@ class Model:
         items = self.list.items
         built = list(items[:start])
         following, made = first, list[New]()
+        taken_back: list[Listing] = []
+        newest: Listing | None = None
         for piece in self.joined(pieces):
             if isinstance(piece, New):
                 made.append(piece)
                 continue
             if piece.first < following or piece.last > last:
                 raise Refused("unknown_seq")
-            built += self.repairs(built, made) + self.summaries(made, following, piece.first - 1)
+            built += self.summaries(made, following, piece.first - 1)
             made = []
-            built += self.live(piece.first, piece.last)
+            newest = self.live(piece.first, piece.last)
+            taken_back += [newest] if newest.fresh else []
+            built += newest.items
             following = piece.last + 1
-        built += self.repairs(built, made) + self.summaries(made, following, last)
+        built += self.summaries(made, following, last)
         self.list.items = built + items[stop:]
-        for call in self.list.open:
-            if not call.repaired and self.list.repair_of(call) is not None:
-                call.repaired = True
-                self.list.group, self.list.answered = None, False
+        for listing in taken_back:
+            messages = {item.message.seq for item in listing.items if item.message is not None}
+            self.list.open = [call for call in self.list.open if call.seq not in messages] + listing.open
+        self.list.open.sort(key=lambda call: (call.seq, call.number))
+        if newest is not None and newest.fresh and not made and stop == len(items):
+            self.list.end_with(newest)
+        self.close_inside()
         self.version += 1
         self.rewritten = self.by_caller = self.version
         self.list.retain()
 
-    def repairs(self, built: Sequence[Item], made: Sequence[New]) -> list[Item]:
-        """Something new follows: calls that wait at the end get repairs."""
-        if not made or not built:
-            return []
-        waiting = [call for call in self.list.open if call.group is built[-1].group and not call.repaired]
-        return [repair(call, built[-1].end, self.version + 1) for call in waiting]
+    def close_inside(self) -> None:
+        """Calls that wait, and which something follows now, get repairs."""
+        items = self.list.items
+        for call in self.list.open:
+            unit = [p for p, item in enumerate(items) if item.group is call.group]
+            if call.repaired or not unit or unit[-1] + 1 == len(items):
+                continue
+            call.repaired = True
+            items.insert(unit[-1] + 1, repair(call, items[unit[-1]].end, self.version + 1))
+            if call.group is self.list.group:
+                self.list.group, self.list.answered = None, False
 
     def joined(self, pieces: Sequence[Live | New]) -> list[Live | New]:
         """References that touch are one; a late result comes with its call."""
@@ -443,8 +482,8 @@ class Model:
             for new in made
         ]  # fmt: skip
 
-    def live(self, first: int, last: int) -> list[Item]:
-        """Messages that stay, as they are shown, or, where they are not all shown, as they came in."""
+    def live(self, first: int, last: int) -> Listing:
+        """Messages that stay, as they are shown, or, where they are not all shown, taken back from the log."""
         start, stop = self.position(first), self.position(last + 1)
         items = self.list.items
         shown = {i.seq for i in items if i.kind in {"message", "edit", "late"}}
@@ -452,7 +491,7 @@ class Model:
             cuts = [0 < p < len(items) and items[p].group is items[p - 1].group for p in (start, stop)]
             if any(cuts):
                 raise Refused("invalid_range")
-            return items[start:stop]
+            return Listing(items[start:stop], fresh=False)
         stretch = self.log[first - 1 : last]
         if any(message.hidden for message in stretch):
             raise Refused("unknown_seq")
@@ -460,12 +499,8 @@ class Model:
         if stretch[0].group != first or after == stretch[-1].group:
             raise Refused("invalid_range")
         listing = Listing(last=first - 1)
-        for message in stretch:
-            columns = message.turn, message.group, message.out
-            listing.place(message, self.version + 1)
-            message.turn, message.group, message.out = columns
-        listing.close(self.version + 1)
-        return listing.items
+        self.take_back(listing, first, last, self.version + 1)
+        return listing
 
     # Policies
 

@@ -60,15 +60,20 @@ pub fn compact(draft: &mut Draft<'_>, request: &Compact, records: Records<'_>) -
     let pieces = resolve(draft, &kept, &request.items, records)?;
     let mut list = Kept::default();
     list.extend_from(&kept, 0, area.first, &draft.state.index)?;
-    Builder { draft, kept: &kept, records, list: &mut list, area }.build(pieces)?;
+    let mut pairing = draft.state.pairing.clone();
+    let mut builder = Builder { draft, kept: &kept, records, list: &mut list, pairing: &mut pairing, area };
+    let newest = builder.build(pieces)?;
+    if let Some(stretch) = newest.filter(|_| area.last == kept.len()) {
+        pairing.end_with(&stretch);
+    }
     list.extend_from(&kept, area.last, kept.len(), &draft.state.index)?;
-    let (list, repaired) = close_inside(draft, list)?;
-    draft.add_compacted_with(By::Caller, (area.from, area.to), request.up_to_version, &list, &repaired)
+    let list = close_inside(draft, list, &mut pairing)?;
+    draft.add_compacted_with(By::Caller, (area.from, area.to), request.up_to_version, &list, pairing)
 }
 
 /// Calls that wait for their results, and which something follows now, get repairs.
-fn close_inside(draft: &mut Draft<'_>, mut list: Kept) -> Result<(Kept, Vec<OpenCall>)> {
-    let waiting: Vec<OpenCall> = draft.state.pairing.waiting().cloned().collect();
+fn close_inside(draft: &mut Draft<'_>, mut list: Kept, pairing: &mut Pairing) -> Result<Kept> {
+    let waiting: Vec<OpenCall> = pairing.waiting().cloned().collect();
     let mut repaired = Vec::new();
     for call in waiting {
         let Some(position) = list.find(call.seq) else { continue };
@@ -86,7 +91,8 @@ fn close_inside(draft: &mut Draft<'_>, mut list: Kept) -> Result<(Kept, Vec<Open
             repaired.push(call);
         }
     }
-    Ok((list, repaired))
+    pairing.close(&repaired);
+    Ok(list)
 }
 
 fn check_version(draft: &Draft<'_>, up_to_version: Option<u64>) -> Result<()> {
@@ -236,12 +242,15 @@ struct Builder<'b, 'd> {
     kept: &'b Kept,
     records: Records<'b>,
     list: &'b mut Kept,
+    pairing: &'b mut Pairing,
     area: Area,
 }
 
 impl Builder<'_, '_> {
-    fn build(&mut self, pieces: Vec<Piece<'_>>) -> Result<()> {
+    /// Gives the pairing behind the last item, where that is a message taken back.
+    fn build(&mut self, pieces: Vec<Piece<'_>>) -> Result<Option<Pairing>> {
         let mut next = self.area.from;
+        let mut newest = None;
         let mut made: Vec<&Message> = Vec::new();
         for piece in pieces {
             match piece {
@@ -259,12 +268,14 @@ impl Builder<'_, '_> {
                         return Err(invalid_range("replacement", message));
                     }
                     self.push_made(std::mem::take(&mut made), (next, from - 1))?;
-                    self.push_live(from, to)?;
+                    newest = self.push_live(from, to)?;
                     next = to + 1;
                 }
             }
         }
-        self.push_made(made, (next, self.area.to))
+        let newest = newest.filter(|_| made.is_empty());
+        self.push_made(made, (next, self.area.to))?;
+        Ok(newest)
     }
 
     /// Appends new items, which stand for messages `gap.0..=gap.1`.
@@ -294,15 +305,17 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    /// Appends messages that stay: as they are shown, or, where they are not all shown, as they came in.
-    fn push_live(&mut self, from: u64, to: u64) -> Result<()> {
+    /// Appends messages that stay: as they are shown, or, where they are not all shown, taken back from the log. Gives the
+    /// pairing behind these.
+    fn push_live(&mut self, from: u64, to: u64) -> Result<Option<Pairing>> {
         let (first, last) = (self.kept.lower_bound(from), self.kept.lower_bound(to + 1));
         if self.is_live(from, to, first, last)? {
             let list = List { kept: self.kept, index: &self.draft.state.index, pins: &[] };
             if first < last && (list.unit_start(first)? != first || list.unit_end(last - 1)? != last) {
                 return Err(cuts(from, to));
             }
-            return self.list.extend_from(self.kept, first, last, &self.draft.state.index);
+            self.list.extend_from(self.kept, first, last, &self.draft.state.index)?;
+            return Ok(None);
         }
         if (from..=to).any(|seq| self.draft.state.is_hidden(seq)) {
             let message = format!("not all of messages {from} to {to} are in the log any more");
@@ -315,14 +328,8 @@ impl Builder<'_, '_> {
         }
         let rebuilt = rebuild(self.draft, from, to, self.records)?;
         self.list.extend_from(&rebuilt.kept, 0, rebuilt.kept.len(), &self.draft.state.index)?;
-        let still =
-            |call: &OpenCall| self.draft.state.pairing.waiting().any(|w| (w.seq, w.call) == (call.seq, call.call));
-        let unanswered: Vec<OpenCall> = rebuilt.pairing.waiting().filter(|call| !still(call)).cloned().collect();
-        for call in unanswered {
-            let repair = self.draft.repair(&call, to)?;
-            self.list.push_item(repair);
-        }
-        Ok(())
+        self.pairing.take_back((from, to), &rebuilt.pairing);
+        Ok(Some(rebuilt.pairing))
     }
 
     /// All messages of the range stand in the kept list, but for results that stay out of it.

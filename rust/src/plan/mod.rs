@@ -15,7 +15,7 @@ use crate::estimate::CountRules;
 use crate::fetched::Records;
 use crate::kept::{Kept, Run};
 use crate::message::Message;
-use crate::pairing::{OpenCall, Pairing};
+use crate::pairing::Pairing;
 use crate::policy::{Bodies, Decision, Finished, Idle, Work};
 use crate::state::{State, RULES};
 
@@ -93,10 +93,10 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// As [`Draft::add`].
     pub fn add_compacted(&mut self, by: By, range: (u64, u64), up_to_version: Option<u64>, kept: &Kept) -> Result<()> {
-        self.add_compacted_with(by, range, up_to_version, kept, &[])
+        self.add_compacted_with(by, range, up_to_version, kept, self.state.pairing.clone())
     }
 
-    /// As [`Draft::add_compacted`], where calls that waited were closed by repairs.
+    /// As [`Draft::add_compacted`], with what pairing is now.
     ///
     /// # Errors
     /// As [`Draft::add`].
@@ -106,13 +106,11 @@ impl<'a> Draft<'a> {
         range: (u64, u64),
         up_to_version: Option<u64>,
         kept: &Kept,
-        repaired: &[OpenCall],
+        mut pairing: Pairing,
     ) -> Result<()> {
         let strategy = if by == By::Policy { self.state.policy.name().to_owned() } else { String::new() };
         let tokens = (self.state.kept.tokens(), kept.tokens());
-        let mut pairing = self.state.pairing.clone();
-        pairing.close(repaired);
-        pairing.retain(kept.ends_with_user(&self.state.index)?, |seq| kept.find(seq).is_some());
+        pairing.retain(|seq| kept.find(seq).is_some());
         let rewrite = self.rewrite(kept.runs(), pairing);
         self.add(Entry::Compacted(Compacted { by, strategy, range, up_to_version, tokens, rewrite }))
     }

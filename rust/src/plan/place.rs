@@ -10,6 +10,7 @@ use crate::index::Flags;
 use crate::kept::{Item, ItemKind, Kept};
 use crate::message::{Call, Kinds, Message, Role, ToolResult};
 use crate::pairing::{Late, OpenCall, Placement, Shape};
+use crate::record::StoredRecord;
 
 /// A message of the log with its columns, whether it is just coming in or read back from its record.
 #[derive(Clone, Debug)]
@@ -66,6 +67,13 @@ impl Source<'_> {
             .with(Flags::CALLS, !self.calls.is_empty())
     }
 
+    /// The message as it came in, with columns of its own.
+    #[must_use]
+    pub fn unedited(&self, placement: &Placement) -> Item {
+        let item = self.item(ItemKind::Edit, placement);
+        Item { flags: Flags(item.flags.0 & !Flags::EDITED.0), ..item }
+    }
+
     fn item(&self, kind: ItemKind, placement: &Placement) -> Item {
         Item {
             kind,
@@ -115,6 +123,17 @@ impl Draft<'_> {
         item.version = self.first_version;
         item.slot = self.body(body);
         Ok(Placed::Edited(item))
+    }
+
+    /// An edit, whose body was just added; the body that the record holds of it is used again where it is the same.
+    pub fn with_stored_body(&mut self, item: Item, came_in: &Placed, record: &StoredRecord<'_>) -> Item {
+        match (came_in, self.bodies.last()) {
+            (Placed::Edited(stored), Some(body)) if record.body(stored.slot).is_ok_and(|b| b == body.as_ref()) => {
+                self.bodies.pop();
+                Item { version: stored.version, slot: stored.slot, ..item }
+            }
+            _ => item,
+        }
     }
 
     /// The body with results of more than `most` tokens cut to head and tail; nothing where that saves nothing.

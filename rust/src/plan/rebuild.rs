@@ -7,10 +7,10 @@ use super::Draft;
 use crate::entry::{Appended, Entry, Placed};
 use crate::error::{Error, Result};
 use crate::fetched::Records;
-use crate::index::Flags;
+use crate::index::{Flags, Row};
 use crate::kept::Kept;
 use crate::message::{Class, Message};
-use crate::pairing::Pairing;
+use crate::pairing::{Pairing, Placement};
 use crate::record::{Record, StoredRecord};
 
 /// A stretch of the log, rebuilt.
@@ -28,20 +28,27 @@ pub struct Rebuilt {
 /// [`Error::Need`] for records and index chunks.
 pub fn rebuild(draft: &mut Draft<'_>, from: u64, to: u64, records: Records<'_>) -> Result<Rebuilt> {
     let seqs: Vec<u64> = (from..=to).filter(|seq| !draft.state.is_hidden(*seq)).collect();
-    let versions: Vec<u64> =
-        seqs.iter().map(|seq| draft.state.index.row(*seq).map(|row| row.version)).collect::<Result<_>>()?;
-    let stored = records.parse_all(versions.iter().copied())?;
+    let rows: Vec<Row> = seqs.iter().map(|seq| draft.state.index.row(*seq)).collect::<Result<_>>()?;
+    let stored = records.parse_all(rows.iter().map(|row| row.version))?;
     let decoded = decode_all(&stored)?;
-    let turn = seqs.first().map_or(Ok(0), |seq| draft.state.index.row(*seq).map(|row| row.turn))?;
-    let mut rebuilt = Rebuilt { kept: Kept::default(), pairing: Pairing::at(turn, from.saturating_sub(1)) };
-    for (seq, version) in seqs.iter().zip(&versions) {
+    let mut rebuilt = Rebuilt { kept: Kept::default(), pairing: pairing_before(from, &seqs, &rows) };
+    for (seq, row) in seqs.iter().zip(&rows) {
+        let version = &row.version;
         let lost = || Error::corrupt(format!("message {seq} is not in the record at version {version}"));
         let entry = decoded.get(version).and_then(|record| appended(record, *seq)).ok_or_else(lost)?;
         let record = stored.get(version).ok_or_else(lost)?;
         let slot = u32::try_from(seq - record.first_seq).unwrap_or(u32::MAX);
-        rebuild_one(draft, &mut rebuilt, entry, (*version, slot), record.body(slot)?)?;
+        rebuild_one(draft, &mut rebuilt, entry, record, slot)?;
     }
     Ok(rebuilt)
+}
+
+/// Pairing in front of a stretch.
+fn pairing_before(from: u64, seqs: &[u64], rows: &[Row]) -> Pairing {
+    let first = seqs.iter().zip(rows).find(|(_, row)| !row.flags.has(Flags::OUT));
+    // A user message that opens no turn follows another one.
+    let after_user = first.is_some_and(|(seq, row)| row.is_user() && row.turn != *seq);
+    Pairing::at(rows.first().map_or(0, |row| row.turn), from.saturating_sub(1), after_user)
 }
 
 fn decode_all(stored: &HashMap<u64, StoredRecord<'_>>) -> Result<HashMap<u64, Record>> {
@@ -59,14 +66,15 @@ fn rebuild_one(
     draft: &mut Draft<'_>,
     rebuilt: &mut Rebuilt,
     entry: &Appended,
-    at: (u64, u32),
-    body: &[u8],
+    record: &StoredRecord<'_>,
+    slot: u32,
 ) -> Result<()> {
+    let body = record.body(slot)?;
     let parsed: Message = draft.derived(body)?;
     let source = Source {
         seq: entry.seq,
-        version: at.0,
-        slot: at.1,
+        version: record.first_version,
+        slot,
         body,
         role: entry.role,
         kinds: entry.kinds,
@@ -82,20 +90,23 @@ fn rebuild_one(
     for repair in draft.repairs(&placement)? {
         rebuilt.kept.push_item(repair);
     }
-    match (draft.place(&source, &placement)?, &entry.placed) {
-        // The edit made when it came in shows the same.
-        (Placed::Edited(_), Placed::Edited(item)) if placement.taken_out.is_empty() => {
-            rebuilt.kept.push_item(item.clone())
-        }
-        (Placed::Edited(item), _) => rebuilt.kept.push_item(item),
-        (Placed::Out, _) => {}
-        (Placed::Whole, _) => {
+    match draft.place(&source, &placement)? {
+        Placed::Edited(item) => rebuilt.kept.push_item(draft.with_stored_body(item, &entry.placed, record)),
+        Placed::Out => {}
+        Placed::Whole if is_as_it_came(entry, &placement) => {
             let before = draft.state.index.tokens_before(entry.seq)?;
             rebuilt.kept.push_messages(entry.seq, entry.seq, u64::from(entry.tokens), before);
         }
+        Placed::Whole => rebuilt.kept.push_item(source.unedited(&placement)),
     }
     if !placement.late.is_empty() {
         rebuilt.kept = draft.with_late(&rebuilt.kept, &source, &placement.late)?;
     }
     Ok(())
+}
+
+/// The message's row tells how it stands. Where other messages stand beside it now, it may be in another group or turn.
+fn is_as_it_came(entry: &Appended, placement: &Placement) -> bool {
+    let results = entry.flags.has(Flags::RESULTS);
+    (entry.turn, entry.group, results) == (placement.turn, placement.group, placement.results_in_place)
 }

@@ -52,7 +52,7 @@ fn list_at(draft: &mut Draft<'_>, to: u64, records: Records<'_>) -> Result<(Kept
     let mut list = Kept::default();
     list.extend_from(&kept, 0, kept.lower_bound(from), &draft.state.index)?;
     let row = draft.state.index.row(to)?;
-    let mut pairing = Pairing::at(row.turn, to);
+    let mut pairing = Pairing::at(row.turn, to, row.is_user());
     let older = draft.state.pairing.open.iter().filter(|call| call.repaired);
     let older = older.filter(|call| list.find_repair(call.seq, call.call).is_some());
     let mut open: Vec<_> = older.cloned().collect();
