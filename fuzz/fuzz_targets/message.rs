@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         let edits = [
             edit::without_parts(&message.body, &[*part]),
             edit::only_part(&message.body, *part),
-            edit::replace_result(&message.body, *part, "-"),
+            edit::replace_results(&message.body, &[*part, 0], "-"),
         ];
         let clamped = edit::clamp_result(&message.body, *part, 20, &rules);
         for body in edits.iter().chain(&clamped) {

@@ -280,7 +280,7 @@ impl Context {
             Action::Tombstone => plan::tombstone(&mut draft)?,
         }
         let Draft { entries, bodies, first_version, time_ms, state, idle, .. } = draft;
-        self.idle = idle;
+        self.idle = idle.filter(|_| !matches!(request.action, Action::Configure(_)));
         if !entries.is_empty() {
             state.updated_ms = time_ms;
         }

@@ -40,11 +40,7 @@ pub fn only_part(body: &[u8], part: u32) -> Vec<u8> {
 /// room for a text.
 #[must_use]
 pub fn replace_result(body: &[u8], part: u32, placeholder: &str) -> Vec<u8> {
-    let replaced = Outline::of(body).and_then(|outline| {
-        let payload = Payload::find(&outline, part)?;
-        Some(payload.replaced(outline.text, placeholder, false).into_bytes())
-    });
-    replaced.unwrap_or_else(|| body.to_vec())
+    replace_results(body, &[part], placeholder)
 }
 
 /// As [`replace_result`], for several parts.

@@ -169,6 +169,10 @@ impl State {
         match entry {
             Entry::Created(_) => return Err(Error::corrupt(format!("version {version} creates the context again"))),
             Entry::Configured(config) => {
+                if config.policy != self.config.policy {
+                    // A new policy does not wait for growth since a run of the old one.
+                    self.policy_floor = None;
+                }
                 self.config = config.clone();
                 self.policy = Policy::stored(config);
             }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
 
+from fastpaca.engine import Engine
 from fastpaca.log import MemoryDisk
 from tests.support.chat import Chat, at, call, result, says, user
+from tests.support.faulty_log import Faults, FaultyMemoryLog
 from tests.support.memory import append, memory_engine
 
 PLACEHOLDER = "[Old tool result removed]"
@@ -374,3 +378,40 @@ def test_a_batch_is_edited_in_the_record_that_brings_it() -> None:
     chat.count = reply["seq"]
     assert reply["version"] == 12
     assert chat.kept() == [1, 2, -3, 4, -5, 6, -7, 8, -9, 10, 11]
+
+
+def test_a_new_policy_acts_from_the_next_append_on() -> None:
+    chat = Chat().configure("last_n", limit=100)
+    chat.add(user(tokens=400), says(tokens=400), user(tokens=100), says(tokens=100), user(tokens=100))
+    assert chat.kept() == [3, 4, 5]
+    chat.add(says(tokens=100))
+    # 400 tokens: the old policy would wait until there are 650.
+    chat.configure("last_n", limit=100, trigger_ratio=0.4)
+    chat.add(user(tokens=100))
+    assert chat.kept() == [7]
+    idle = Chat(id="idle").configure("last_n", limit=100, overflow="flag")
+    idle.add(user(tokens=400), says(tokens=400), user(tokens=100))
+    assert idle.kept() == [1, 2, 3]
+    idle.configure("last_n", limit=100)
+    idle.add(says(), user())
+    assert idle.kept() == [3, 4, 5]
+
+
+def test_records_in_flight_are_edited_as_well() -> None:
+    faults = Faults()
+    chat = Chat(Engine(FaultyMemoryLog(faults=faults))).configure("strip_tool_results", keep_last=0, keep_tokens=0)
+    faults.hold()
+    batches = [[user()], [*steps(3, tokens=200), says()], [user(tokens=150)]]
+    writes = []
+    for batch in batches:
+        writes.append(threading.Thread(target=append, args=(chat.engine, chat.id, batch)))
+        writes[-1].start()
+        deadline = time.monotonic() + 20
+        while chat.engine.loaded(chat.id).context.in_flight < len(writes) and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert chat.engine.loaded(chat.id).context.in_flight == 3
+    faults.release()
+    for write in writes:
+        write.join(20)
+    chat.count = 9
+    assert chat.kept() == [1, 2, -3, 4, -5, 6, -7, 8, 9]
