@@ -12,6 +12,7 @@ __all__ = [
     "CONTEXT_ID_BYTES_MAX",
     "ENCODINGS",
     "FAMILIES",
+    "FORMATS",
     "INVALID_CODES",
     "KEY_BYTES_MAX",
     "PAGE_MESSAGES_DEFAULT",
@@ -33,6 +34,7 @@ __all__ = [
     "Verifier",
     "__version__",
     "chunk_key",
+    "convert",
     "idempotency_key",
     "parse",
     "record_key",
@@ -44,6 +46,8 @@ CODES: tuple[str, ...]
 """Codes of refusals and of damaged data, but for malformed requests."""
 FAMILIES: tuple[str, ...]
 """Names of the key families, by number."""
+FORMATS: tuple[str, ...]
+"""Names of the formats in which messages are given."""
 INVALID_CODES: tuple[str, ...]
 """Codes that a malformed request can have."""
 STRATEGIES: tuple[str, ...]
@@ -129,6 +133,13 @@ def parse(route: str, body: bytes, *, key: str | None = None, counting: Counting
     `route` is one of configure, append, compact, rewind, metadata, tombstone. `key` is the idempotency key given beside
     the body. Messages are counted by `counting`, the context's own. Releases the interpreter for large bodies. Raises
     `CoreError` that names the field at fault.
+    """
+
+def convert(replies: Sequence[bytes], format: str, *, model: str | None = None) -> bytes:
+    """The messages of replies, a window or pages of a replay, as one request.
+
+    `{"request": ..., "omitted_reasoning": ...}`, of a window the same bytes as `Context.window` for that format where
+    `model` is the context's. Raises `CoreError` for `parts`, for an unknown format, and for what holds no messages.
     """
 
 def idempotency_key(id: str, key: str) -> tuple[int, bytes]:
@@ -240,11 +251,24 @@ class Context:
         """The context as JSON."""
 
     def window(
-        self, fetched: Fetched, *, budget_tokens: int | None = None, fit: str = "steps", close: bool = False
+        self,
+        fetched: Fetched,
+        *,
+        budget_tokens: int | None = None,
+        fit: str = "steps",
+        close: bool = False,
+        format: str = "parts",
     ) -> bytes:
-        """The window as JSON. `fit` is "steps" or "largest"."""
+        """The window as JSON. `fit` is "steps" or "largest", `format` one of `FORMATS`."""
 
-    def window_tag(self, *, budget_tokens: int | None = None, fit: str = "steps", close: bool = False) -> str:
+    def window_tag(
+        self,
+        *,
+        budget_tokens: int | None = None,
+        fit: str = "steps",
+        close: bool = False,
+        format: str = "parts",
+    ) -> str:
         """An entity tag of the window: equal tags, equal bytes."""
 
     def replay(
@@ -256,10 +280,11 @@ class Context:
         cursor: int | None = None,
         limit: int,
         all: bool = False,
+        format: str = "parts",
     ) -> bytes:
         """A page of the log as JSON. Negative numbers count from the end; `all` includes what left by a rewind."""
 
-    def tail(self, fetched: Fetched, *, offset: int = 0, limit: int) -> bytes:
+    def tail(self, fetched: Fetched, *, offset: int = 0, limit: int, format: str = "parts") -> bytes:
         """A page from the newest message backwards, in log order, as JSON."""
 
 @final

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 from fastpaca import types
+from fastpaca._core import PAGE_MESSAGES_MAX
 from fastpaca.engine import Reply
-from fastpaca.types import Appended, Compacted, ContextInfo, Fit, Message, Rewound, Window
+from fastpaca.types import Appended, Compacted, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
 
@@ -166,6 +167,25 @@ class AsyncContext:
             cursor = page["next_cursor"]
             if cursor is None:
                 return
+
+    async def replay(
+        self, format: Format, *, from_seq: int | None = None, to_seq: int | None = None, all: bool = False
+    ) -> dict[str, Any]:
+        """What `messages` gives, as the arguments of one provider's call, as `Window.to`. Nothing is repaired: a call
+        without a result stays one.
+        """
+        info = await self.info()
+        pages: list[bytes] = []
+        cursor: int | None = None
+        while True:
+            page = await self._transport.replay(
+                self.id, from_seq=from_seq, to_seq=to_seq, cursor=cursor, limit=PAGE_MESSAGES_MAX, all=all
+            )
+            pages.append(page)
+            cursor = json.loads(page)["next_cursor"]
+            if cursor is None:
+                request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
+                return request
 
     async def tail(self, limit: int = 50, *, offset: int = 0) -> list[dict[str, Any]]:
         """The newest messages in log order, less the `offset` newest of all."""

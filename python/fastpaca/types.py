@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from fastpaca.errors import InvalidError
+from fastpaca import _core
+from fastpaca.errors import InvalidError, from_code
 
 Message = Mapping[str, Any]
 """A message as its provider shapes it, or as `{"role": ..., "parts": [...]}`."""
+
+Format = Literal["openai", "openai-responses"]
+"""What a window can be converted to: the arguments of a provider's call. docs/formats.md says what each gives."""
 
 Fit = Literal["steps", "largest"]
 """How a window that doesn't fit is cut: in steps that keep provider caches warm, or as late as possible."""
@@ -84,6 +88,7 @@ class Window:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self._formats: dict[tuple[str, str | None], dict[str, Any]] = {}
 
     @cached_property
     def _fields(self) -> dict[str, Any]:
@@ -100,6 +105,28 @@ class Window:
         """The messages, with `seq`, `token_count` and `inserted_at`."""
         messages: list[dict[str, Any]] = self._fields["messages"]
         return messages
+
+    def to(self, format: Format, *, model: str | None = None) -> dict[str, Any]:
+        """The arguments of a provider's call, of this very window: `create(model=..., **window.to("openai"))`.
+
+        `model` is the one that it goes to, for the few rules that depend on it (docs/formats.md). Raises
+        `InvalidError` for a format that is not known, and for `parts`.
+        """
+        request: dict[str, Any] = self._converted(format, model)["request"]
+        return request
+
+    def omitted_reasoning(self, format: Format, *, model: str | None = None) -> list[int]:
+        """The `seq` of each message whose reasoning `to(format)` leaves out: the format has no place for it, or only
+        the provider that made it can read it.
+        """
+        omitted: list[int] = self._converted(format, model).get("omitted_reasoning", [])
+        return omitted
+
+    def _converted(self, format: Format, model: str | None) -> dict[str, Any]:
+        found = self._formats.get((format, model))
+        if found is None:
+            found = self._formats[format, model] = convert([self.raw], format, model=model)
+        return found
 
     @property
     def used_tokens(self) -> int:
@@ -147,6 +174,15 @@ class Window:
 
     def __repr__(self) -> str:
         return f"<Window version={self.version} messages={len(self.messages)} used_tokens={self.used_tokens}>"
+
+
+def convert(replies: Sequence[bytes], format: Format, *, model: str | None = None) -> dict[str, Any]:
+    """The messages of replies as one request: `{"request": ..., "omitted_reasoning": ...}`. Raises `InvalidError`."""
+    try:
+        converted: dict[str, Any] = json.loads(_core.convert(replies, format, model=model))
+    except _core.CoreError as error:
+        raise from_code(*error.args) from None
+    return converted
 
 
 def encode(value: object, field: str = "") -> bytes:

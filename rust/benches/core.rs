@@ -9,6 +9,7 @@ use criterion::{criterion_group, criterion_main, Criterion};
 use fastpaca_core::context::{Commit, Context, Outcome};
 use fastpaca_core::error::Error;
 use fastpaca_core::fetched::Fetched;
+use fastpaca_core::format::Format;
 use fastpaca_core::request::{parse, Request, Route};
 use fastpaca_core::tokens::Counting;
 use fastpaca_core::window::WindowRequest;
@@ -128,6 +129,20 @@ fn windows(criterion: &mut Criterion) {
     });
 }
 
+/// Pages of the log are rendered anew each time: what a format costs where nothing was rendered before.
+fn formats(criterion: &mut Criterion) {
+    let (mut context, stored) = filled(200, 1_000_000);
+    for format in Format::ALL {
+        criterion.bench_function(&format!("200 messages as {}, cold", format.name()), |bencher| {
+            bencher.iter(|| context.replay_page((None, None), None, 200, false, black_box(format), &stored).unwrap());
+        });
+        let request = WindowRequest { format, ..WindowRequest::default() };
+        criterion.bench_function(&format!("200 messages as {}, hot", format.name()), |bencher| {
+            bencher.iter(|| context.window(black_box(request), &stored).unwrap());
+        });
+    }
+}
+
 fn selecting(criterion: &mut Criterion) {
     for messages in [1_000, 100_000] {
         let (mut context, stored) = filled(messages, 100_000);
@@ -135,7 +150,7 @@ fn selecting(criterion: &mut Criterion) {
         criterion.bench_function(&format!("window of another budget, {messages} messages"), |bencher| {
             bencher.iter(|| {
                 budget = if budget > 4_000 { budget - 100 } else { 20_000 };
-                let request = WindowRequest { budget: Some(budget), largest: true, close: false };
+                let request = WindowRequest { budget: Some(budget), largest: true, ..WindowRequest::default() };
                 context.window(black_box(request), &stored).unwrap()
             });
         });
@@ -143,12 +158,12 @@ fn selecting(criterion: &mut Criterion) {
         criterion.bench_function(&format!("selection alone, {messages} messages"), |bencher| {
             bencher.iter(|| {
                 budget = if budget > 4_000 { budget - 100 } else { 20_000 };
-                let request = WindowRequest { budget: Some(budget), largest: true, close: false };
+                let request = WindowRequest { budget: Some(budget), largest: true, ..WindowRequest::default() };
                 fastpaca_core::window::Window::select(context.state().unwrap(), black_box(request)).unwrap().token
             });
         });
     }
 }
 
-criterion_group!(benches, parsing, appending, windows, selecting);
+criterion_group!(benches, parsing, appending, windows, formats, selecting);
 criterion_main!(benches);

@@ -8,13 +8,14 @@ pub use crate::commit::{Commit, Outcome, Put};
 use crate::entry::{Bytes16, Entry};
 use crate::error::{Error, Family, Need, Result};
 use crate::fetched::{Fetched, InFlight, Recent, Records};
+use crate::format::Format;
 use crate::idempotency;
 use crate::keys;
 use crate::limits::SNAPSHOT_RECORDS;
 use crate::plan::{self, Draft};
 use crate::policy::{Decision, Idle};
 use crate::record::{After, Record, StoredRecord};
-use crate::render::{self, Json};
+use crate::render::{self, Rendering};
 use crate::reply::ReplyShape;
 use crate::request::{Action, Request};
 use crate::state::{self, State};
@@ -418,21 +419,11 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::UnknownContext`], [`Error::Need`].
-    pub fn page(&mut self, seqs: &[u64], fetched: &Fetched) -> Result<Vec<u8>> {
+    pub fn page(&mut self, seqs: &[u64], format: Format, fetched: &Fetched) -> Result<Rendering> {
         self.absorb(fetched)?;
-        let result = self.page_items(seqs, fetched);
+        let records = Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched };
+        let result = self.state().and_then(|state| page(state, seqs, format, records));
         self.with_keys(result)
-    }
-
-    fn page_items(&self, seqs: &[u64], fetched: &Fetched) -> Result<Vec<u8>> {
-        let mut out = Json::default();
-        page(
-            &mut out,
-            self.state()?,
-            seqs,
-            Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched },
-        )?;
-        Ok(out.0)
     }
 
     /// Bytes held in memory, roughly.

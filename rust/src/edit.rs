@@ -7,7 +7,7 @@ pub use clamp::clamp_result;
 
 use crate::json::{quote, Field};
 use crate::message::{Holder, Outline};
-use payload::Payload;
+pub(crate) use payload::{is_blocks, Payload};
 
 /// Text of a repair: what stands for a result that never came.
 pub const REPAIR_TEXT: &str = "No result was recorded for this call.";
@@ -29,7 +29,7 @@ pub fn without_parts(body: &[u8], parts: &[u32]) -> Vec<u8> {
 #[must_use]
 pub fn only_part(body: &[u8], part: u32) -> Vec<u8> {
     let Some(outline) = Outline::of(body) else { return body.to_vec() };
-    if outline.is_whole_result {
+    if outline.whole.is_some() {
         return body.to_vec();
     }
     let keep: Vec<bool> = (0..outline.slots.len()).map(|at| at == part as usize).collect();

@@ -144,6 +144,7 @@ pub const INVALID_CODES: &[&str] = &[
     "unknown_tokenizer",
     "unknown_seq",
     "invalid_range",
+    "unsupported_format",
 ];
 
 /// Codes of all refusals and of damaged data, but for those of [`Error::Invalid`].

@@ -7,7 +7,7 @@
 //! 2. [`context`] plans it on the planned state ([`plan`], [`pairing`], [`policy`]) into a [`record`] of [`entry`]s.
 //! 3. The caller makes the record durable.
 //! 4. [`context`] applies it: [`state`] folds its entries into [`index`] and [`kept`] list.
-//! 5. [`view`] selects, [`window`] and [`render`] answer.
+//! 5. [`view`] selects, [`window`] and [`render`] answer, [`format`](mod@format) as the arguments of a provider's call.
 
 pub mod codec;
 pub mod commit;
@@ -19,6 +19,7 @@ pub mod entry;
 pub mod error;
 pub mod estimate;
 pub mod fetched;
+pub mod format;
 pub mod idempotency;
 pub mod index;
 pub mod json;

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use envelope::Usage;
 pub use kinds::{Class, Kinds, Role};
 
+pub(crate) use classify::{is_media, Pair};
+
 use crate::error::{Error, Result};
 use crate::estimate::{self, CountRules, Estimate};
 use crate::json::{self, decode, Object, Path};
@@ -211,10 +213,12 @@ pub(crate) struct Outline<'a> {
     pub role: Role,
     pub slots: Vec<Slot<'a>>,
     pub classes: Vec<Class>,
+    /// What each part does in the pairing of calls and results.
+    pub pairs: Vec<Pair>,
     /// For each part that is one side of a call and its result: the id, where it has one.
     pub links: Vec<Option<Link>>,
-    /// The message is itself one result.
-    pub is_whole_result: bool,
+    /// Id and name of the result that the message itself is, if it is one.
+    pub whole: Option<(Option<String>, Option<String>)>,
     /// It says anything beside white space.
     pub has_content: bool,
 }
@@ -234,14 +238,14 @@ impl<'a> Outline<'a> {
         let at = Path::root("");
         let role = envelope::role(&object, &at).ok()?;
         let reading = Reading::start(text, &at).ok()?;
-        let classes = reading.sorted.iter().map(|sorted| sorted.class).collect();
         let mut links: Vec<Option<Link>> = reading.sorted.iter().map(|sorted| sorted.pair.link()).collect();
         if let Some((id, _)) = &reading.whole {
             links.fill(Some(Link { id: id.clone(), is_call: false }));
         }
         let has_content = reading.whole.is_some() || reading.sorted.iter().any(Sorted::has_content);
-        let is_whole_result = reading.whole.is_some();
-        Some(Self { text, object, role, slots: reading.slots, classes, links, is_whole_result, has_content })
+        let (classes, pairs) = reading.sorted.into_iter().map(|sorted| (sorted.class, sorted.pair)).unzip();
+        let Reading { slots, whole, .. } = reading;
+        Some(Self { text, object, role, slots, classes, pairs, links, whole, has_content })
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::fetched::Fetched;
-use crate::render::Json;
+use crate::format::Format;
+use crate::render::{Json, Rendering};
 use crate::state::State;
 
 /// A `seq`, or one counted from the end: -1 is the last message.
@@ -26,6 +27,7 @@ impl Context {
         cursor: Option<u64>,
         limit: u64,
         all: bool,
+        format: Format,
         fetched: &Fetched,
     ) -> Result<Vec<u8>> {
         let state = self.state()?;
@@ -45,7 +47,7 @@ impl Context {
         while let Some(last) = state.hidden_until(next).filter(|_| !all) {
             next = last + 1;
         }
-        let items = self.page(&seqs, fetched)?;
+        let items = self.page(&seqs, format, fetched)?;
         Ok(reply(&items, "next_cursor", (next <= to).then_some(next)))
     }
 
@@ -53,7 +55,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::UnknownContext`], [`Error::Need`].
-    pub fn tail_page(&mut self, offset: u64, limit: u64, fetched: &Fetched) -> Result<Vec<u8>> {
+    pub fn tail_page(&mut self, offset: u64, limit: u64, format: Format, fetched: &Fetched) -> Result<Vec<u8>> {
         let state = self.state()?;
         let mut seqs: Vec<u64> = Vec::new();
         let mut passed = 0;
@@ -79,16 +81,16 @@ impl Context {
         }
         seqs.reverse();
         let next = (seq > 0 && !seqs.is_empty()).then_some(offset + seqs.len() as u64);
-        let items = self.page(&seqs, fetched)?;
+        let items = self.page(&seqs, format, fetched)?;
         Ok(reply(&items, "next_offset", next))
     }
 }
 
-fn reply(items: &[u8], name: &str, next: Option<u64>) -> Vec<u8> {
-    let mut out = Json(Vec::with_capacity(items.len() + 64));
-    out.raw("{\"messages\":[");
-    out.0.extend_from_slice(items);
-    out.raw("],\"").raw(name).raw("\":");
+fn reply(items: &Rendering, name: &str, next: Option<u64>) -> Vec<u8> {
+    let mut out = Json(Vec::with_capacity(items.resident_bytes() + 64));
+    out.raw("{");
+    items.write(&mut out);
+    out.raw(",\"").raw(name).raw("\":");
     match next {
         Some(next) => out.number(next),
         None => out.raw("null"),

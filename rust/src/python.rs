@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use crate::context::{Context as CoreContext, Outcome, Put};
 use crate::error::{Error, Family, Need as CoreNeed, CODES, INVALID_CODES};
 use crate::fetched::Fetched as CoreFetched;
+use crate::format::Format;
 use crate::policy::Decision;
 use crate::request::{self, Request as CoreRequest, Route};
 use crate::tokens::Counting as CoreCounting;
@@ -273,6 +274,20 @@ impl Context {
     fn raise(&self, py: Python<'_>, error: Error) -> PyErr {
         raise(py, &self.id, error)
     }
+
+    fn format(&self, py: Python<'_>, name: &str) -> PyResult<Format> {
+        Format::from_name(name).map_err(|error| self.raise(py, error))
+    }
+
+    fn window_request(&self, py: Python<'_>, asked: (Option<u64>, &str, bool, &str)) -> PyResult<WindowRequest> {
+        let (budget, fit, close, format) = asked;
+        let largest = match fit {
+            "steps" => false,
+            "largest" => true,
+            other => return Err(PyValueError::new_err(format!("fit is \"steps\" or \"largest\", not {other:?}"))),
+        };
+        Ok(WindowRequest { budget, largest, close, format: self.format(py, format)? })
+    }
 }
 
 #[pymethods]
@@ -374,7 +389,7 @@ impl Context {
         Ok(context.state().map_err(|error| self.raise(py, error))?.tombstoned)
     }
 
-    #[pyo3(signature = (fetched, *, budget_tokens = None, fit = "steps", close = false))]
+    #[pyo3(signature = (fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts"))]
     fn window(
         &self,
         py: Python<'_>,
@@ -382,19 +397,27 @@ impl Context {
         budget_tokens: Option<u64>,
         fit: &str,
         close: bool,
+        format: &str,
     ) -> PyResult<Py<PyBytes>> {
-        let request = window_request(budget_tokens, fit, close)?;
+        let request = self.window_request(py, (budget_tokens, fit, close, format))?;
         let reply = self.locked(py).window(request, &fetched.lock());
         Ok(PyBytes::new(py, &reply.map_err(|error| self.raise(py, error))?).unbind())
     }
 
-    #[pyo3(signature = (*, budget_tokens = None, fit = "steps", close = false))]
-    fn window_tag(&self, py: Python<'_>, budget_tokens: Option<u64>, fit: &str, close: bool) -> PyResult<String> {
-        let request = window_request(budget_tokens, fit, close)?;
+    #[pyo3(signature = (*, budget_tokens = None, fit = "steps", close = false, format = "parts"))]
+    fn window_tag(
+        &self,
+        py: Python<'_>,
+        budget_tokens: Option<u64>,
+        fit: &str,
+        close: bool,
+        format: &str,
+    ) -> PyResult<String> {
+        let request = self.window_request(py, (budget_tokens, fit, close, format))?;
         self.locked(py).window_tag(request).map_err(|error| self.raise(py, error))
     }
 
-    #[pyo3(signature = (fetched, *, from_seq = None, to_seq = None, cursor = None, limit, all = false))]
+    #[pyo3(signature = (fetched, *, from_seq = None, to_seq = None, cursor = None, limit, all = false, format = "parts"))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
     fn replay(
         &self,
@@ -405,25 +428,33 @@ impl Context {
         cursor: Option<u64>,
         limit: u64,
         all: bool,
+        format: &str,
     ) -> PyResult<Py<PyBytes>> {
-        let page = self.locked(py).replay_page((from_seq, to_seq), cursor, limit, all, &fetched.lock());
+        let format = self.format(py, format)?;
+        let page = self.locked(py).replay_page((from_seq, to_seq), cursor, limit, all, format, &fetched.lock());
         Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
     }
 
-    #[pyo3(signature = (fetched, *, offset = 0, limit))]
-    fn tail(&self, py: Python<'_>, fetched: &Fetched, offset: u64, limit: u64) -> PyResult<Py<PyBytes>> {
-        let page = self.locked(py).tail_page(offset, limit, &fetched.lock());
+    #[pyo3(signature = (fetched, *, offset = 0, limit, format = "parts"))]
+    fn tail(&self, py: Python<'_>, fetched: &Fetched, offset: u64, limit: u64, format: &str) -> PyResult<Py<PyBytes>> {
+        let format = self.format(py, format)?;
+        let page = self.locked(py).tail_page(offset, limit, format, &fetched.lock());
         Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
     }
 }
 
-fn window_request(budget: Option<u64>, fit: &str, close: bool) -> PyResult<WindowRequest> {
-    let largest = match fit {
-        "steps" => false,
-        "largest" => true,
-        other => return Err(PyValueError::new_err(format!("fit is \"steps\" or \"largest\", not {other:?}"))),
-    };
-    Ok(WindowRequest { budget, largest, close })
+#[pyfunction]
+#[pyo3(signature = (replies, format, *, model = None))]
+fn convert(
+    py: Python<'_>,
+    replies: Vec<Bound<'_, PyBytes>>,
+    format: &str,
+    model: Option<&str>,
+) -> PyResult<Py<PyBytes>> {
+    let replies: Vec<&[u8]> = replies.iter().map(|reply| reply.as_bytes()).collect();
+    let converted =
+        Format::from_name(format).and_then(|format| py.detach(|| crate::format::convert(&replies, format, model)));
+    Ok(PyBytes::new(py, &converted.map_err(|error| raise(py, "", error))?).unbind())
 }
 
 #[pymodule]
@@ -441,6 +472,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Request>()?;
     module.add_class::<Verifier>()?;
     for function in [
+        wrap_pyfunction!(convert, module)?,
         wrap_pyfunction!(parse, module)?,
         wrap_pyfunction!(idempotency_key, module)?,
         wrap_pyfunction!(snapshot_key, module)?,
@@ -452,6 +484,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CODES", PyList::new(py, CODES)?.to_tuple())?;
     module.add("INVALID_CODES", PyList::new(py, INVALID_CODES)?.to_tuple())?;
     module.add("FAMILIES", PyList::new(py, FAMILIES)?.to_tuple())?;
+    module.add("FORMATS", PyList::new(py, Format::ALL.map(Format::name))?.to_tuple())?;
     module.add("STRATEGIES", PyList::new(py, policy::STRATEGIES)?.to_tuple())?;
     let native: Vec<_> = policy::NATIVE.iter().map(|n| (n.name, n.keys.to_vec(), n.about)).collect();
     module.add("POLICIES", PyList::new(py, native)?.to_tuple())?;

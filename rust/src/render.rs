@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::error::Result;
 use crate::fetched::Records;
+use crate::format::{Format, Options, Request};
 use crate::index::Flags;
 use crate::json::quote;
 use crate::kept::{Cell, ItemKind};
@@ -84,26 +85,82 @@ fn item(out: &mut Json, cell: &Cell, time_ms: i64, body: &[u8]) {
     out.0.extend_from_slice(body.get(1..).unwrap_or_default());
 }
 
-/// Appends items, separated by commas and with one before the first unless the buffer is empty.
-///
-/// # Errors
-/// [`crate::error::Error::Need`] for records.
-pub fn items(out: &mut Json, cells: &[Cell], records: Records<'_>) -> Result<()> {
-    let parsed = records.parse_all(cells.iter().map(|cell| cell.version))?;
-    for cell in cells {
-        let Some(record) = parsed.get(&cell.version) else { continue };
-        let slot = cell.slot.unwrap_or_else(|| u32::try_from(cell.from - record.first_seq).unwrap_or(u32::MAX));
-        let body = record.body(slot)?;
-        if !out.0.is_empty() {
-            out.raw(",");
-        }
-        item(out, cell, record.time_ms, body);
+/// Items as they are given: as stored messages with their columns, or as a provider's request.
+#[derive(Clone, Debug)]
+pub enum Rendering {
+    /// The items, separated by commas.
+    Parts(Json),
+    /// The arguments of a call.
+    Request(Request),
+}
+
+impl Rendering {
+    /// Nothing rendered yet.
+    #[must_use]
+    pub fn new(format: Format, options: &Options<'_>) -> Self {
+        Request::new(format, options).map_or_else(|| Self::Parts(Json::default()), Self::Request)
     }
-    Ok(())
+
+    /// Renders items behind those rendered before. Nothing is rendered while a record lacks.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Need`] for records.
+    pub fn push_all(&mut self, cells: &[Cell], records: Records<'_>) -> Result<()> {
+        let parsed = records.parse_all(cells.iter().map(|cell| cell.version))?;
+        for cell in cells {
+            let Some(record) = parsed.get(&cell.version) else { continue };
+            let slot = cell.slot.unwrap_or_else(|| u32::try_from(cell.from - record.first_seq).unwrap_or(u32::MAX));
+            let body = record.body(slot)?;
+            match self {
+                Self::Parts(out) => {
+                    if !out.0.is_empty() {
+                        out.raw(",");
+                    }
+                    item(out, cell, record.time_ms, body);
+                }
+                Self::Request(request) => {
+                    request.push(if cell.kind == ItemKind::Repair { 0 } else { cell.from }, body);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a repair that is shown and not stored.
+    pub fn push_repair(&mut self, tokens: u32, time_ms: i64, body: &[u8]) {
+        match self {
+            Self::Parts(out) => {
+                out.raw(if out.0.is_empty() { "" } else { "," });
+                closing_item(out, tokens, time_ms, body);
+            }
+            Self::Request(request) => request.push(0, body),
+        }
+    }
+
+    /// Appends `"messages":[...]` or `"request":{...}`.
+    pub fn write(&self, out: &mut Json) {
+        match self {
+            Self::Parts(items) => {
+                out.raw("\"messages\":[");
+                out.0.extend_from_slice(&items.0);
+                out.raw("]");
+            }
+            Self::Request(request) => request.write(out),
+        }
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        match self {
+            Self::Parts(items) => items.0.capacity(),
+            Self::Request(request) => request.resident_bytes(),
+        }
+    }
 }
 
 /// A repair that is shown and not stored.
-pub fn closing_item(out: &mut Json, tokens: u32, time_ms: i64, body: &[u8]) {
+fn closing_item(out: &mut Json, tokens: u32, time_ms: i64, body: &[u8]) {
     out.raw("{\"repair\":true,\"token_count\":")
         .number(u64::from(tokens))
         .raw(",\"inserted_at\":")

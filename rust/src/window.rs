@@ -3,12 +3,13 @@
 use crate::edit;
 use crate::error::{Error, Result};
 use crate::fetched::Records;
+use crate::format::{Format, Options};
 use crate::index::Flags;
 use crate::kept::{Cell, ItemKind, Run};
 use crate::limits::RENDERED_WINDOWS_MAX;
 use crate::message::{Message, Role};
 use crate::record::digest;
-use crate::render::{self, hex, Json};
+use crate::render::{self, hex, Json, Rendering};
 use crate::state::{State, RULES};
 use crate::tokens::Counting;
 use crate::view::{select, Limits, Selection, Span};
@@ -22,6 +23,8 @@ pub struct WindowRequest {
     pub largest: bool,
     /// Repairs for the calls that wait at the end.
     pub close: bool,
+    /// How the messages are given.
+    pub format: Format,
 }
 
 /// Items rendered before. Their bytes start every window with the same prefix token.
@@ -29,8 +32,8 @@ pub struct WindowRequest {
 pub struct Rendered {
     /// The prefix token.
     pub token: [u8; 16],
-    /// The items, separated by commas.
-    pub bytes: Json,
+    /// The items.
+    pub items: Rendering,
     /// Positions of the kept list that they reach to.
     pub end: u64,
     /// Time of the last use, in uses.
@@ -54,12 +57,12 @@ impl RenderedWindows {
         let at = self.windows.iter().position(|rendered| rendered.token == window.token);
         let mut current = match at {
             Some(at) => self.windows.swap_remove(at),
-            None => Rendered { token: window.token, bytes: Json::default(), end: 0, used: 0 },
+            None => Rendered { token: window.token, items: window.rendering(), end: 0, used: 0 },
         };
         current.used = self.uses;
         // Nothing is rendered while a record lacks, so what was rendered before stays good.
         let reply = match window.render(&mut current, records) {
-            Ok(()) => window.reply(&current.bytes),
+            Ok(()) => window.reply(&current.items),
             Err(lacking) => Err(lacking),
         };
         self.windows.push(current);
@@ -74,7 +77,7 @@ impl RenderedWindows {
     /// Bytes held in memory.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        self.windows.iter().map(|rendered| rendered.bytes.0.capacity()).sum()
+        self.windows.iter().map(|rendered| rendered.items.resident_bytes()).sum()
     }
 }
 
@@ -111,8 +114,12 @@ impl<'a> Window<'a> {
             step: (!request.largest).then(|| state.step_tokens(budget)),
         };
         let selection = select(state.list(), &limits)?;
-        let token = token(state, &selection, !closing.is_empty());
+        let token = token(state, &selection, request.format, !closing.is_empty());
         Ok(Self { state, request, selection, limits, closing, token })
+    }
+
+    fn rendering(&self) -> Rendering {
+        Rendering::new(self.request.format, &options(self.state))
     }
 
     /// Renders the items behind those rendered before.
@@ -126,7 +133,7 @@ impl<'a> Window<'a> {
                 cells.push(self.state.kept.cell(position, &self.state.index)?);
             }
         }
-        render::items(&mut rendered.bytes, &cells, records)?;
+        rendered.items.push_all(&cells, records)?;
         rendered.end = self.state.kept.len();
         Ok(())
     }
@@ -135,9 +142,9 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks.
-    pub fn reply(&self, rendered: &Json) -> Result<Vec<u8>> {
+    pub fn reply(&self, rendered: &Rendering) -> Result<Vec<u8>> {
         let state = self.state;
-        let mut out = Json(Vec::with_capacity(rendered.0.len() + 512));
+        let mut out = Json(Vec::with_capacity(rendered.resident_bytes() + 512));
         let used = self.limits.used(self.selection.tokens);
         out.raw("{\"version\":").number(state.version).raw(",\"used_tokens\":").number(used);
         out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
@@ -147,13 +154,17 @@ impl<'a> Window<'a> {
         self.suggestion(&mut out)?;
         out.raw(",\"segments\":[");
         segments(&mut out, state, &self.selection.spans)?;
-        out.raw("],\"messages\":[");
-        out.0.extend_from_slice(&rendered.0);
-        for (n, repair) in self.closing.iter().enumerate() {
-            out.raw(if n == 0 && rendered.0.is_empty() { "" } else { "," });
-            render::closing_item(&mut out, repair.tokens, state.updated_ms, &repair.body);
+        out.raw("],");
+        if self.closing.is_empty() {
+            rendered.write(&mut out);
+        } else {
+            let mut closed = rendered.clone();
+            for repair in &self.closing {
+                closed.push_repair(repair.tokens, state.updated_ms, &repair.body);
+            }
+            closed.write(&mut out);
         }
-        out.raw("]}");
+        out.raw("}");
         Ok(out.0)
     }
 
@@ -221,7 +232,7 @@ fn closing(state: &State) -> Result<Vec<Closing>> {
 
 /// Equal tokens mean that one window's items are a prefix of the other's: between two entries that carry a kept list it
 /// only grows, so where each span starts and all but the last end says everything. Repairs behind the list end that.
-fn token(state: &State, selection: &Selection, closed: bool) -> [u8; 16] {
+fn token(state: &State, selection: &Selection, format: Format, closed: bool) -> [u8; 16] {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(&state.incarnation);
     bytes.extend_from_slice(&RULES.to_le_bytes());
@@ -231,6 +242,10 @@ fn token(state: &State, selection: &Selection, closed: bool) -> [u8; 16] {
     }
     for (_, to) in selection.spans.iter().rev().skip(1) {
         bytes.extend_from_slice(&to.to_le_bytes());
+    }
+    if format != Format::Parts {
+        bytes.extend_from_slice(format.name().as_bytes());
+        bytes.extend_from_slice(state.config.model.as_deref().unwrap_or_default().as_bytes());
     }
     if closed {
         bytes.extend_from_slice(b"closed");
@@ -303,13 +318,20 @@ fn shown_ranges(state: &State, spans: &[Span]) -> Result<Vec<(u64, u64, bool)>> 
     Ok(ranges.collect())
 }
 
-/// Appends the messages of the log, less those that left, in a page of a replay.
+/// What formats depend on beside the messages.
+fn options(state: &State) -> Options<'_> {
+    Options { model: state.config.model.as_deref() }
+}
+
+/// The messages of the log, less those that left, in a page of a replay.
 ///
 /// # Errors
 /// [`Error::Need`] for index chunks and records.
-pub fn page(out: &mut Json, state: &State, seqs: &[u64], records: Records<'_>) -> Result<()> {
+pub fn page(state: &State, seqs: &[u64], format: Format, records: Records<'_>) -> Result<Rendering> {
     let cells: Vec<Cell> = seqs.iter().map(|seq| log_cell(state, *seq)).collect::<Result<_>>()?;
-    render::items(out, &cells, records)
+    let mut page = Rendering::new(format, &options(state));
+    page.push_all(&cells, records)?;
+    Ok(page)
 }
 
 fn log_cell(state: &State, seq: u64) -> Result<Cell> {

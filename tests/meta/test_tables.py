@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
-from fastpaca import _core, errors
+from fastpaca import _core, errors, types
 from fastpaca.log.base import Family
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,6 +22,10 @@ def test_every_code_has_an_exception() -> None:
 def test_families() -> None:
     assert tuple(family.name.lower() for family in Family) == _core.FAMILIES
     assert [family.value for family in Family] == list(range(len(_core.FAMILIES)))
+
+
+def test_formats() -> None:
+    assert ("parts", *get_args(types.Format)) == _core.FORMATS
 
 
 def test_the_blocking_interface_is_fresh() -> None:

@@ -21,9 +21,15 @@ REPLAY_QUERY: Final[query.Known] = {
     "cursor": query.POSITION,
     "limit": query.LIMIT,
     "view": query.Choice({"default": False, "all": True}),
+    "format": query.FORMAT,
     "min_version": query.VERSION,
 }
-TAIL_QUERY: Final[query.Known] = {"offset": query.POSITION, "limit": query.LIMIT, "min_version": query.VERSION}
+TAIL_QUERY: Final[query.Known] = {
+    "offset": query.POSITION,
+    "limit": query.LIMIT,
+    "format": query.FORMAT,
+    "min_version": query.VERSION,
+}
 
 
 class Messages(Writer):

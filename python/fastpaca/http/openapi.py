@@ -29,7 +29,7 @@ _MEANS: Final = {
     "budget_tokens": "Instead of the context's `token_budget`.",
     "fit": "`steps` keeps the prefix stable for caches, `largest` takes all that fits.",
     "close": "Closes calls at the end that have no result yet.",
-    "format": "How messages are given.",
+    "format": "How messages are given: as stored, or as the arguments of a provider's call.",
 }
 
 

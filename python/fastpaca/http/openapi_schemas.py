@@ -41,6 +41,20 @@ _RESERVE: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": TOKEN_BUD
 _TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 _NUMBER_OR_NULL: Final[Schema] = {"type": ["integer", "null"]}
 
+_REQUEST: Final[Schema] = _object({}, more=True) | {
+    "description": "The arguments of a provider's call, where `format` names one, in place of `messages`."
+}
+_OMITTED: Final[Schema] = _list(_SEQ) | {"description": "Messages whose reasoning `request` does not carry."}
+
+
+def _formatted(message: Schema, properties: dict[str, Schema]) -> Schema:
+    """A reply with messages, or with the request made of them."""
+    found = _reply(properties)
+    found["properties"] |= {"messages": _list(message), "request": _REQUEST, "omitted_reasoning": _OMITTED}
+    found["oneOf"] = [{"required": ["messages"]}, {"required": ["request"]}]
+    return found
+
+
 _WRITE: Final[dict[str, Schema]] = {
     "if_version": _NUMBER,
     "idempotency_key": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
@@ -142,18 +156,18 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Contexts": _reply({"contexts": _list(_ref("Context")), "next_cursor": _TEXT_OR_NULL}),
     "Appended": _reply({"seq": _SEQ, "first_seq": _SEQ, "token_estimate": _NUMBER, **_STATE}),
     "Changed": _object(_STATE, more=True),
-    "Messages": _reply({"messages": _list(_ref("StoredMessage")), "next_cursor": _NUMBER_OR_NULL}),
-    "Tail": _reply({"messages": _list(_ref("StoredMessage")), "next_offset": _NUMBER_OR_NULL}),
-    "Window": _reply(
+    "Messages": _formatted(_ref("StoredMessage"), {"next_cursor": _NUMBER_OR_NULL}),
+    "Tail": _formatted(_ref("StoredMessage"), {"next_offset": _NUMBER_OR_NULL}),
+    "Window": _formatted(
+        _ref("Message"),
         {
             **_STATE,
-            "messages": _list(_ref("Message")),
             "truncated": _FLAG,
             "segments": _list(_SEGMENT),
             "prefix": _TEXT,
             "ends_with": _TEXT_OR_NULL,
             "open_calls": _list({}),
-        }
+        },
     ),
     "Health": _object({"status": _TEXT, "position": _NUMBER}, required=("status",), more=True),
     "Document": _ANY,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import unquote_to_bytes
 
-from fastpaca._core import CONTEXT_ID_BYTES_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
+from fastpaca._core import CONTEXT_ID_BYTES_MAX, FORMATS, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
 from fastpaca.errors import InvalidError
 
 _NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,19}")
@@ -90,6 +90,21 @@ class Text:
         return {"type": "string", "maxLength": CONTEXT_ID_BYTES_MAX}
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format in which messages are given."""
+
+    def read(self, name: str, text: str) -> str:
+        """The name."""
+        if text not in FORMATS:
+            refuse("unsupported_format", name, f"{text[:40]!r} is no format; known are {', '.join(FORMATS)}")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        """The names."""
+        return {"type": "string", "enum": list(FORMATS), "default": FORMATS[0]}
+
+
 Known = Mapping[str, Kind]
 NONE: Final[Known] = {}
 
@@ -98,6 +113,7 @@ BUDGET: Final = Integer(1, TOKEN_BUDGET_MAX)
 VERSION: Final = Integer(0, _U64_MAX)
 POSITION: Final = Integer(0, _I64_MAX)
 SEQ: Final = Integer(-_I64_MAX, _I64_MAX)
+FORMAT: Final = Format()
 FLAG: Final = Choice({"true": True, "false": False})
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastpaca.engine import at_version
-from fastpaca.errors import InvalidError
 from fastpaca.http import query
 
 if TYPE_CHECKING:
@@ -16,33 +15,13 @@ if TYPE_CHECKING:
     from fastpaca.http.request import Request
     from fastpaca.http.service import Service
 
-FORMATS_TO_COME: Final = ("openai", "openai-responses", "anthropic", "ai-sdk", "ai-sdk-ui")
-
-
-class Format:
-    """`parts`, the only format so far."""
-
-    def read(self, name: str, text: str) -> str:
-        """Raises `InvalidError` for any other."""
-        if text in FORMATS_TO_COME:
-            message = f"{name}: {text} is not available yet; parts is"
-            raise InvalidError(message, code="unsupported_format", details={"field": name})
-        if text != "parts":
-            query.refuse("invalid_field", name, f"expected parts, got {text[:40]!r}")
-        return text
-
-    def schema(self) -> dict[str, Any]:
-        """For OpenAPI."""
-        return {"type": "string", "enum": ["parts"]}
-
-
 QUERY: Final[query.Known] = {
     "budget_tokens": query.BUDGET,
     "fit": query.Choice({"steps": "steps", "largest": "largest"}),
     "close": query.FLAG,
     "if_version": query.VERSION,
     "min_version": query.VERSION,
-    "format": Format(),
+    "format": query.FORMAT,
 }
 
 
@@ -91,7 +70,6 @@ class Window:
 
 def _wanted(query_string: str, tags: str | None) -> Wanted:
     options = query.read(query_string, QUERY)
-    options.pop("format", None)
     if_version, min_version = options.pop("if_version", None), options.pop("min_version", None)
     return Wanted(options, if_version, min_version, _tags(tags or ""))
 

@@ -25,7 +25,7 @@ pub fn clamp_result(body: &[u8], part: u32, max_tokens: u32, rules: &CountRules<
 /// Tokens of the result in `part`: of the whole message where that is the result.
 fn result_tokens(body: &[u8], part: u32, rules: &CountRules<'_>) -> Option<u32> {
     let outline = Outline::of(body)?;
-    if outline.is_whole_result {
+    if outline.whole.is_some() {
         let tokens = outline.slots.iter().map(|slot| part_tokens(slot, rules));
         return Some(tokens.fold(0, u32::saturating_add));
     }

@@ -7,7 +7,7 @@ use crate::json::{canonical, decode, quote, Elements, Object};
 use crate::message::{Class, Outline};
 
 /// The output of one tool result.
-pub(super) struct Payload<'a> {
+pub(crate) struct Payload<'a> {
     /// Where it stands in the body.
     span: Range<usize>,
     raw: &'a str,
@@ -28,8 +28,8 @@ enum Form<'a> {
 
 impl<'a> Payload<'a> {
     /// The output in `part`; nothing where there is none that could be a text.
-    pub(super) fn find(outline: &Outline<'a>, part: u32) -> Option<Self> {
-        if outline.is_whole_result {
+    pub(crate) fn find(outline: &Outline<'a>, part: u32) -> Option<Self> {
+        if outline.whole.is_some() {
             let field = ["parts", "content"].iter().find_map(|name| outline.object.field(name))?;
             return Some(Self { span: field.span(), raw: field.value, form: Form::Parts });
         }
@@ -54,8 +54,26 @@ impl<'a> Payload<'a> {
         Some(Self { span: base + field.at..base + field.span().end, raw: field.value, form })
     }
 
+    /// The output's JSON; of a typed output of the ai-sdk the value.
+    pub(crate) fn value(&self) -> &'a str {
+        match &self.form {
+            Form::Output { .. } => Object::of(self.raw).and_then(|output| output.get("value")).unwrap_or("null"),
+            _ => self.raw,
+        }
+    }
+
+    /// The message's parts are the output.
+    pub(crate) fn is_parts(&self) -> bool {
+        matches!(self.form, Form::Parts)
+    }
+
+    /// It is what a shell printed.
+    pub(crate) fn is_shell(&self) -> bool {
+        matches!(self.form, Form::Shell { .. })
+    }
+
     /// The output as one text, and blocks that are no text.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if let Some(text) = decode(self.raw) {
             return text.into_owned();
         }
@@ -142,7 +160,7 @@ fn form_of<'a>(kind: &str, raw: &'a str) -> Option<Form<'a>> {
 }
 
 /// A list of content blocks, as against a list that a tool gave back as its data.
-fn is_blocks(raw: &str) -> bool {
+pub(crate) fn is_blocks(raw: &str) -> bool {
     let Some(elements) = Elements::of(raw) else { return false };
     let mut blocks = elements.map(|(_, raw)| Object::of(raw).is_some_and(|block| block.text("type").is_some()));
     blocks.next() == Some(true) && blocks.all(|is_block| is_block)

@@ -17,7 +17,7 @@ pub(super) struct Sorted {
 
 /// What a part does in the pairing of calls and results.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pair {
+pub(crate) enum Pair {
     None,
     /// A call. The provider runs those `by_provider` itself: nobody waits for their results.
     Call {

@@ -86,7 +86,7 @@ impl SkipParts {
         let mut changes = Vec::new();
         let items = group.cells.iter().zip(outlines).zip(&skipped).zip(group.first..);
         for (((cell, outline), skipped), position) in items.filter(|(((_, _), skipped), _)| !skipped.is_empty()) {
-            let is_whole = outline.is_whole_result || skipped.len() == outline.slots.len();
+            let is_whole = outline.whole.is_some() || skipped.len() == outline.slots.len();
             let body = edit::without_parts(outline.text.as_bytes(), skipped);
             if is_whole || !Outline::of(&body).is_some_and(|left| left.has_content) {
                 // What opens a turn stays as it is: its answers follow it.

@@ -1,0 +1,157 @@
+//! A window as the arguments of a provider's call.
+//!
+//! A stored body is read into the normal form ([`pieces`]), its calls and results get their ids ([`ids`]), and a
+//! [`Target`] writes it behind what it wrote before. Everything depends on the items before alone: a rendered window is
+//! kept and gone on with. What a format can't hold, and what becomes of it, stands in docs/formats.md.
+
+mod content;
+mod convert;
+pub mod ids;
+pub mod openai;
+pub mod pieces;
+mod read;
+pub mod responses;
+mod write;
+
+use std::fmt;
+
+pub use convert::convert;
+use ids::{IdRule, Ids};
+use pieces::Normal;
+
+use crate::error::{Error, Result};
+use crate::render::Json;
+
+/// How messages are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// As they are stored, with their columns.
+    #[default]
+    Parts,
+    /// OpenAI's chat completions: `{messages}`.
+    OpenAi,
+    /// OpenAI's responses: `{instructions, input}`.
+    OpenAiResponses,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Format; 3] = [Format::Parts, Format::OpenAi, Format::OpenAiResponses];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parts => "parts",
+            Self::OpenAi => "openai",
+            Self::OpenAiResponses => "openai-responses",
+        }
+    }
+
+    /// The format called `name`.
+    ///
+    /// # Errors
+    /// `unsupported_format`.
+    pub fn from_name(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            Error::invalid("unsupported_format", "format", format!("{name:?} is no format; known are {known}"))
+        })
+    }
+
+    fn target(self, options: &Options<'_>) -> Option<Box<dyn Target>> {
+        match self {
+            Self::Parts => None,
+            Self::OpenAi => Some(Box::new(openai::OpenAi::new(options))),
+            Self::OpenAiResponses => Some(Box::<responses::Responses>::default()),
+        }
+    }
+}
+
+/// What a format depends on beside the messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// The model that the window goes to.
+    pub model: Option<&'a str>,
+}
+
+impl Options<'_> {
+    /// The model's family, by the beginning of its name; a provider's prefix is passed over.
+    #[must_use]
+    pub fn is_model(&self, family: &str) -> bool {
+        let name = self.model.unwrap_or_default();
+        name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase().starts_with(family)
+    }
+}
+
+/// One format: takes messages in order and writes the request.
+pub trait Target: fmt::Debug + Send {
+    /// What the provider takes as the id of a call.
+    fn id_rule(&self) -> IdRule;
+
+    /// Takes the next message, with its ids resolved.
+    fn take(&mut self, message: &Normal<'_>);
+
+    /// Writes the request: a JSON object. More messages may be taken afterwards.
+    fn write(&self, out: &mut Json);
+
+    /// Messages whose reasoning the request does not carry, ascending.
+    fn omitted_reasoning(&self) -> Vec<u64>;
+
+    /// Bytes held in memory.
+    fn resident_bytes(&self) -> usize;
+
+    /// A copy.
+    fn boxed(&self) -> Box<dyn Target>;
+}
+
+/// A request while messages are added to it.
+#[derive(Debug)]
+pub struct Request {
+    ids: Ids,
+    target: Box<dyn Target>,
+}
+
+impl Clone for Request {
+    fn clone(&self) -> Self {
+        Self { ids: self.ids.clone(), target: self.target.boxed() }
+    }
+}
+
+impl Request {
+    /// An empty request; nothing for `parts`, which is no request.
+    #[must_use]
+    pub fn new(format: Format, options: &Options<'_>) -> Option<Self> {
+        let target = format.target(options)?;
+        Some(Self { ids: Ids::new(target.id_rule()), target })
+    }
+
+    /// Adds a message by its stored body; `seq` is 0 for a repair.
+    pub fn push(&mut self, seq: u64, body: &[u8]) {
+        let body = std::str::from_utf8(body).ok();
+        let Some(mut message) = body.and_then(|body| read::normal(body, seq)) else { return };
+        self.ids.resolve(&mut message);
+        self.target.take(&message);
+    }
+
+    /// Appends `"request":{...}`, and `omitted_reasoning` where there is any.
+    pub fn write(&self, out: &mut Json) {
+        out.raw("\"request\":");
+        self.target.write(out);
+        let omitted = self.target.omitted_reasoning();
+        if omitted.is_empty() {
+            return;
+        }
+        out.raw(",\"omitted_reasoning\":[");
+        for (n, seq) in omitted.iter().enumerate() {
+            out.raw(if n == 0 { "" } else { "," }).number(*seq);
+        }
+        out.raw("]");
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.target.resident_bytes() + self.ids.resident_bytes()
+    }
+}

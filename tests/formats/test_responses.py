@@ -1,0 +1,132 @@
+"""`openai-responses`: what each kind of message becomes in the arguments of OpenAI's responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastpaca
+from tests.formats.shapes import responses_faults
+
+Json = dict[str, Any]
+USER: Json = {"role": "user", "content": "Go on."}
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Iterator[fastpaca.Context]:
+    with fastpaca.open(tmp_path / "data") as store:
+        yield store.context("chat", budget=100_000)
+
+
+def request(chat: fastpaca.Context, *messages: Json) -> Json:
+    chat.append(messages)
+    found = chat.window(close=True).to("openai-responses")
+    assert responses_faults(found) == []
+    return found
+
+
+def test_native_items_come_back(chat: fastpaca.Context) -> None:
+    items: list[Json] = [
+        {"role": "user", "content": "Go."},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+        {
+            "type": "message",
+            "id": "msg_1",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "Looking.", "annotations": []}],
+        },
+        {"type": "function_call", "id": "fc_1", "name": "f", "arguments": '{ "x":1.0}', "call_id": "a"},
+        {"type": "custom_tool_call", "id": "ctc_1", "name": "g", "input": "ls", "call_id": "b"},
+        {"type": "function_call_output", "output": "1", "call_id": "a"},
+        {"type": "custom_tool_call_output", "output": "2", "call_id": "b"},
+    ]
+    assert request(chat, {"role": "system", "content": "Be brief."}, *items) == {
+        "instructions": "Be brief.",
+        "input": items,
+    }
+
+
+def test_ids_stay_only_behind_their_reasoning(chat: fastpaca.Context) -> None:
+    text = {"type": "output_text", "text": "Yes.", "annotations": []}
+    found = request(
+        chat,
+        USER,
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "1"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]},
+    )
+    assert found["input"] == [
+        USER,
+        {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "1"},
+        {"role": "assistant", "content": "Yes."},
+    ]
+    assert chat.window().omitted_reasoning("openai-responses") == [2]
+
+
+def test_reasoning_without_its_item_is_left_out(chat: fastpaca.Context) -> None:
+    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    found = request(chat, USER, reasoning)
+    assert found == {"instructions": None, "input": [USER]}
+    assert chat.window().omitted_reasoning("openai-responses") == [2]
+    said = {"role": "assistant", "content": "Yes."}
+    assert request(chat, said)["input"] == [USER, reasoning, said]
+    assert chat.window().omitted_reasoning("openai-responses") == []
+
+
+def test_other_providers_messages(chat: fastpaca.Context) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBOR"}}
+    blocks = [{"type": "text", "text": "here"}, image]
+    found = request(
+        chat,
+        {"role": "system", "content": "One."},
+        {"role": "developer", "content": "Two."},
+        {"role": "user", "content": [{"type": "text", "text": "Look."}, image]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
+                {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"x": 1}},
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": blocks}]},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "g", "input": "ls"}}],
+            "content": None,
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "a.txt"},
+        {"role": "system", "content": "Three."},
+    )
+    shown = {"type": "input_image", "image_url": "data:image/png;base64,iVBOR", "detail": "auto"}
+    assert found == {
+        "instructions": "One.\n\nTwo.",
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "Look."}, shown]},
+            {"type": "function_call", "call_id": "toolu_1", "name": "f", "arguments": '{"x":1}'},
+            {
+                "type": "function_call_output",
+                "call_id": "toolu_1",
+                "output": [{"type": "input_text", "text": "here"}, shown],
+            },
+            {"type": "custom_tool_call", "call_id": "c", "name": "g", "input": "ls"},
+            {"type": "custom_tool_call_output", "call_id": "c", "output": "a.txt"},
+            {"role": "system", "content": "Three."},
+        ],
+    }
+
+
+def test_reasoning_that_the_ai_sdk_kept(chat: fastpaca.Context) -> None:
+    kept = {"openai": {"itemId": "rs_1", "reasoningEncryptedContent": "gAAA"}}
+    parts = [{"type": "reasoning", "text": "Hm.", "providerMetadata": kept}, {"type": "text", "text": "Yes."}]
+    found = request(chat, USER, {"role": "assistant", "parts": parts})
+    summary = [{"type": "summary_text", "text": "Hm."}]
+    assert found["input"][1:] == [
+        {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAA"},
+        {"role": "assistant", "content": "Yes."},
+    ]
