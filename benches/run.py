@@ -11,6 +11,7 @@ import client
 import corpus
 import http_load
 import inprocess
+import selection
 import tokens
 from report import machine, sync_ms, table
 
@@ -36,6 +37,7 @@ def main() -> None:
     steps: dict[str, Callable[[], list[Row]]] = {"rows 1 and 2": lambda: _http(rounds, 1 if given.quick else 2)}
     if not given.http:
         steps["rows 3, 6, 7 and 8"] = lambda: inprocess.rows(rounds=rounds, large=100_000 if given.quick else 1_000_000)
+        steps["row 5"] = lambda: selection.rows(rounds=rounds, size=100_000 if given.quick else 1_000_000)
         steps["row 4"] = lambda: tokens.rows(rounds=rounds, seconds=0.05 if given.quick else 0.2)
     print(f"{machine()}\ntext: {corpus.describe()}; load by {client.best()}; sync of 4 KB {sync_ms():.2f} ms\n")
     rows: list[Row] = []
