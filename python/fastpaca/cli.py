@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from fastpaca.config import Config, ConfigError
+from fastpaca.simulate_command import add_to as add_simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     policies = commands.add_parser("policies", help="list the compaction policies that a context may have")
     policies.add_argument("--json", action="store_true", help="print the list as JSON")
     policies.set_defaults(run=_policies)
+    add_simulate(commands)
     return parser
 
 
