@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::memchr;
 
 /// A place in checked JSON text.
 #[derive(Clone, Debug)]
@@ -92,33 +92,36 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The offset behind the string that starts at `start`.
+/// The offset behind the string that starts at `start`. Texts are full of escaped line breaks, so only quotes are looked
+/// for; one that an odd number of backslashes stands before is escaped.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    while let Some(found) = bytes.get(at..).and_then(quote_or_backslash) {
-        at += found;
-        if bytes.get(at) == Some(&b'"') {
-            return at + 1;
+    while let Some(found) = bytes.get(at..).and_then(next_quote) {
+        let quote = at + found;
+        let inside = bytes.get(at..quote).unwrap_or_default();
+        // A search goes on behind a quote, so no run of backslashes reaches before it.
+        let backslashes = inside.iter().rev().take_while(|byte| **byte == b'\\').count();
+        at = quote + 1;
+        if backslashes % 2 == 0 {
+            return at;
         }
-        at += 2;
     }
     bytes.len()
 }
 
-/// The first `"` or `\`. Keys are short and code is full of escapes, so a few words are looked at here before the
-/// vector search, whose call costs more than they do.
-fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+/// The first `"`. Keys are short, so a few words are looked at here before the vector search, whose call costs more than
+/// they do.
+fn next_quote(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < 32 {
         let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
-        let word = u64::from_le_bytes(*word);
-        let marks = zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
+        let marks = zero_bytes(u64::from_le_bytes(*word) ^ repeated(b'"'));
         if marks != 0 {
             return Some(at + marks.trailing_zeros() as usize / 8);
         }
         at += 8;
     }
-    bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)).map(|found| at + found)
+    bytes.get(at..).and_then(|rest| memchr(b'"', rest)).map(|found| at + found)
 }
 
 const fn repeated(byte: u8) -> u64 {
