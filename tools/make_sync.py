@@ -17,7 +17,7 @@ RULES = (
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAsync(Store|Context|Transport)\b", r"\1"),
+    (r"\bAsync(Context|Lease|Store|Transport)\b", r"\1"),
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
     (r"import Iterator, Iterable, Mapping, Sequence", "import Iterable, Iterator, Mapping, Sequence"),

@@ -17,7 +17,7 @@ from fastpaca.aio import AsyncContext, AsyncStore
 from fastpaca.errors import FastpacaError
 from fastpaca.local import AsyncLocalTransport, LocalTransport, open_engine
 from fastpaca.sync import Context, Store
-from fastpaca.types import Appended, Compacted, ContextInfo, Message, Rewound, Window
+from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Message, Rewound, Window
 
 if TYPE_CHECKING:
     import os
@@ -27,6 +27,7 @@ __all__ = [
     "AsyncContext",
     "AsyncStore",
     "Compacted",
+    "Compaction",
     "Context",
     "ContextInfo",
     "FastpacaError",

@@ -71,13 +71,14 @@ class CoreError(Exception):
     args: tuple[str, str, dict[str, int | str | None]]
 
 class Need(Exception):
-    """Bytes are lacking. `args` are the keys, as (family, key), and a scan of records or None.
+    """Bytes are lacking. `args` are the keys, as (family, key), a scan of records or None, and records by version.
 
     A scan is (start key, stop key, after, up to): the records with keys in [start, stop) belong into
-    `Fetched.insert_range(after, up to, records)`.
+    `Fetched.insert_range(after, up to, records)`. Of each (start key, stop key, version) the record with the last key
+    in [start, stop) belongs into `Fetched.insert_holding(version, record)`.
     """
 
-    args: tuple[list[tuple[int, bytes]], tuple[bytes, bytes, int, int] | None]
+    args: tuple[list[tuple[int, bytes]], tuple[bytes, bytes, int, int] | None, list[tuple[bytes, bytes, int]]]
 
 class Consult(Exception):
     """A custom policy has to decide: plan again with its decision. Nothing is planned meanwhile."""
@@ -164,6 +165,9 @@ class Fetched:
 
     def insert_range(self, after: int, up_to: int, records: list[bytes]) -> None:
         """Adds the records of a scan."""
+
+    def insert_holding(self, version: int, record: bytes | None) -> None:
+        """Adds the record that holds a version; None says that there is none."""
 
 @final
 class Commit:
@@ -258,8 +262,9 @@ class Context:
         fit: str = "steps",
         close: bool = False,
         format: str = "parts",
+        at_version: int | None = None,
     ) -> bytes:
-        """The window as JSON. `fit` is "steps" or "largest", `format` one of `FORMATS`."""
+        """The window as JSON, now or as it was at a version. `fit` is "steps" or "largest", `format` of `FORMATS`."""
 
     def window_tag(
         self,
@@ -268,8 +273,12 @@ class Context:
         fit: str = "steps",
         close: bool = False,
         format: str = "parts",
+        at_version: int | None = None,
     ) -> str:
         """An entity tag of the window: equal tags, equal bytes."""
+
+    def compactions(self, fetched: Fetched, *, cursor: int | None = None, limit: int) -> bytes:
+        """A page of compactions and reverts of versions before `cursor`, newest first, as JSON."""
 
     def replay(
         self,

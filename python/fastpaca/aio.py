@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 from fastpaca import types
 from fastpaca._core import PAGE_MESSAGES_MAX
 from fastpaca.engine import Reply
-from fastpaca.types import Appended, Compacted, ContextInfo, Fit, Format, Message, Rewound, Window
+from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
 
@@ -28,8 +28,29 @@ class AsyncTransport(Protocol):
         """The context's JSON."""
         ...
 
-    async def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
+    async def window(
+        self,
+        context_id: str,
+        *,
+        budget_tokens: int | None,
+        fit: Fit,
+        close: bool,
+        at_version: int | None,
+        min_version: int,
+    ) -> bytes:
         """The window's JSON."""
+        ...
+
+    async def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
+        """A page of compactions as JSON, newest first."""
+        ...
+
+    async def lease(self, context_id: str, body: bytes) -> bytes:
+        """Takes or renews a lease; see `Leases.take`."""
+        ...
+
+    async def release(self, context_id: str, body: bytes) -> None:
+        """Ends a lease; see `Leases.release`."""
         ...
 
     async def replay(
@@ -136,17 +157,28 @@ class AsyncContext:
         reply = await self._write("append", idempotency_key, replace=replace or None, if_version=if_version, **fields)
         return Appended(**json.loads(reply.body), replayed=reply.replayed)
 
-    async def window(self, *, budget: int | None = None, fit: Fit = "steps", close: bool = False) -> Window:
+    async def window(
+        self,
+        *,
+        budget: int | None = None,
+        fit: Fit = "steps",
+        close: bool = False,
+        at_version: int | None = None,
+    ) -> Window:
         """The messages to send to the model.
 
-        `budget` overrides the context's for this call; `close` answers calls that still wait with a repair. Raises
-        `BudgetTooSmallError` when no valid window fits.
+        `budget` overrides the context's for this call; `close` answers calls that still wait with a repair;
+        `at_version` gives the window as it was then. Raises `BudgetTooSmallError` when no valid window fits, and
+        `NotYetError` for a version that is not there yet.
         """
         if self._pending:
             await self._write_pending()
-        raw = await self._transport.window(self.id, budget=budget, fit=fit, close=close, min_version=self._version)
+        raw = await self._transport.window(
+            self.id, budget_tokens=budget, fit=fit, close=close, at_version=at_version, min_version=self._version
+        )
         window = Window(raw)
-        self._window_version = window.version
+        if at_version is None:
+            self._window_version = window.version
         return window
 
     async def messages(
@@ -224,6 +256,33 @@ class AsyncContext:
         )
         return Compacted(**json.loads(reply.body), replayed=reply.replayed)
 
+    async def compactions(self) -> AsyncIterator[Compaction]:
+        """Every compaction and revert, newest first, fetched in pages as they are asked for."""
+        cursor: int | None = None
+        while True:
+            page = json.loads(await self._transport.compactions(self.id, cursor=cursor, limit=_PAGE))
+            for found in page["compactions"]:
+                yield Compaction(**found)
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    async def revert(
+        self, version: int, *, if_version: int | None = None, idempotency_key: str | None = None
+    ) -> Compacted:
+        """Undoes the compaction that a caller made at `version`: what it covered comes back as it was shown then, and
+        all that came after stays. Raises `UnknownCompactionError`, and `RevertConflictError` where a later rewrite
+        touched what it left.
+        """
+        reply = await self._write("revert", idempotency_key, version=version, if_version=if_version)
+        return Compacted(**json.loads(reply.body), replayed=reply.replayed)
+
+    def lease(self, *, seconds: int = 60, holder: str | None = None) -> AsyncLease:
+        """The right to compact this context, for a while, used in a `with` statement. Advisory: it keeps two workers
+        from summarising the same messages, and holds no write back.
+        """
+        return AsyncLease(self._transport, self.id, seconds, holder)
+
     async def rewind(
         self, to_seq: int, *, if_version: int | None = None, idempotency_key: str | None = None
     ) -> Rewound:
@@ -247,6 +306,39 @@ class AsyncContext:
     async def delete(self, *, if_version: int | None = None, idempotency_key: str | None = None) -> None:
         """Tombstones the context: it takes no more writes, reads go on."""
         await self._write("tombstone", idempotency_key, if_version=if_version)
+
+
+class AsyncLease:
+    """A lease on compacting one context: taken on entering, given back on leaving."""
+
+    def __init__(self, transport: AsyncTransport, context_id: str, seconds: int, holder: str | None) -> None:
+        self.seconds = seconds
+        self.holder = holder
+        self.token: str | None = None
+        self.expires_at: str | None = None
+        self._transport = transport
+        self._id = context_id
+
+    async def renew(self) -> None:
+        """Holds it for its `seconds` from now on; the first time, takes it. Raises `LeaseHeldError`, which says who
+        holds it and until when, or `LeaseLostError` where it ended meanwhile.
+        """
+        body = types.envelope(seconds=self.seconds, holder=self.holder, token=self.token)
+        taken = json.loads(await self._transport.lease(self._id, body))
+        self.token, self.expires_at = taken["token"], taken["expires_at"]
+
+    async def release(self) -> None:
+        """Gives it back. One that has ended is no error."""
+        if self.token is not None:
+            token, self.token = self.token, None
+            await self._transport.release(self._id, types.envelope(token=token))
+
+    async def __aenter__(self) -> Self:
+        await self.renew()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.release()
 
 
 class AsyncStore:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from fastpaca import _core
 from fastpaca.consult import Consults, Deferred, Write
-from fastpaca.errors import FastpacaError, NotFoundError, NotYetError
+from fastpaca.errors import FastpacaError, NotFoundError, NotYetError, TombstonedError
 from fastpaca.handles import NOTHING, Handle, Handles, raised
+from fastpaca.lease import Leases
 from fastpaca.log.base import Family, Log, OnGroup, Pending, Put
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Engine:
     def __init__(self, log: Log, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.log = log
         self._handles = Handles(log, cache_bytes)
+        self._leases = Leases()
         # Writes of event loops that are settled. Filled and emptied by the log's writer thread alone.
         self._settled: list[asyncio.Future[None]] = []
         self._observers: list[OnGroup] = []
@@ -159,8 +161,8 @@ class Engine:
     def write(self, context_id: str, route: str, body: bytes, *, key: str | None = None) -> Reply:
         """Runs a write and waits until it is durable and visible.
 
-        `route` is one of configure, append, compact, rewind, metadata, tombstone; `body` the JSON of the request; `key`
-        the idempotency key given beside it. Raises a `FastpacaError`.
+        `route` is one of configure, append, compact, revert, rewind, metadata, tombstone; `body` the JSON of the
+        request; `key` the idempotency key given beside it. Raises a `FastpacaError`.
         """
         settled = threading.Lock()
         settled.acquire()
@@ -311,6 +313,19 @@ class Engine:
                 loop.call_soon_threadsafe(_resolve, futures)
         for on_group in self._observers:
             on_group(commits)
+
+    # Leases
+
+    def lease(self, context_id: str, body: bytes) -> bytes:
+        """Takes or renews the lease on compacting a context; see `Leases.take`."""
+        if self.read(context_id, lambda context, _: context.tombstoned):
+            raise TombstonedError("the context is deleted and takes no more writes")
+        return self._leases.take(context_id, body)
+
+    def release(self, context_id: str, body: bytes) -> None:
+        """Ends a lease; see `Leases.release`."""
+        self.read(context_id, lambda context, _: context.tombstoned)
+        self._leases.release(context_id, body)
 
     # Reads
 

@@ -12,11 +12,15 @@
     │   └── OutcomeUnknownError   this write or its sync failed: it is there after a restart whole or not at all
     ├── InvalidError              the request is malformed; `field` is a path into it
     ├── NotFoundError             there is no such context
+    │   └── UnknownCompactionError    no caller's compaction has the version
     ├── ConflictError             the context is not in the state that the request needs
     │   ├── TombstonedError       it was deleted and takes no more writes
     │   ├── VersionConflictError  `if_version` is not its version
     │   ├── NotNewestError        `replace` names another message than the newest
-    │   └── CompactionConflictError   another compaction came after `up_to_version`
+    │   ├── CompactionConflictError   another compaction came after `up_to_version`
+    │   ├── RevertConflictError   what the compaction left was changed since
+    │   ├── LeaseHeldError        another worker holds the lease
+    │   └── LeaseLostError        the lease to renew has ended
     ├── UnprocessableError        well formed, but can't be done
     │   ├── BudgetTooSmallError   no valid window fits; `needed_tokens` would do
     │   ├── EmptyReplacementError a replacement without content, and no `force`
@@ -121,6 +125,12 @@ class NotFoundError(FastpacaError, LookupError):
     code = "unknown_context"
 
 
+class UnknownCompactionError(NotFoundError):
+    """No compaction of a caller's has `version`."""
+
+    code = "unknown_compaction"
+
+
 class ConflictError(FastpacaError):
     """The context is not in the state that the request needs."""
 
@@ -149,6 +159,24 @@ class CompactionConflictError(ConflictError):
     """Another caller's compaction or revert, at `version`, came after `up_to_version`."""
 
     code = "compaction_conflict"
+
+
+class RevertConflictError(ConflictError):
+    """What the compaction at `version` left was changed since, or it was reverted already."""
+
+    code = "revert_conflict"
+
+
+class LeaseHeldError(ConflictError):
+    """Another worker, `holder`, holds the lease until `expires_at`."""
+
+    code = "lease_held"
+
+
+class LeaseLostError(ConflictError):
+    """The lease that was to be renewed has ended."""
+
+    code = "lease_lost"
 
 
 class UnprocessableError(FastpacaError):
@@ -198,6 +226,10 @@ BY_CODE: Final[Mapping[str, type[FastpacaError]]] = {
             VersionConflictError,
             NotNewestError,
             CompactionConflictError,
+            UnknownCompactionError,
+            RevertConflictError,
+            LeaseHeldError,
+            LeaseLostError,
             BudgetTooSmallError,
             EmptyReplacementError,
             KeyReusedError,

@@ -186,7 +186,7 @@ class Handles:
 
     def fetch(self, need: _core.Need, fetched: _core.Fetched) -> None:
         """Fetches what an operation lacks."""
-        gets, scan = need.args
+        gets, scan, holding = need.args
         by_family: dict[int, list[bytes]] = {}
         for family, key in gets:
             by_family.setdefault(family, []).append(key)
@@ -197,6 +197,9 @@ class Handles:
         if scan is not None:
             start, stop, after, up_to = scan
             fetched.insert_range(after, up_to, [value for _, value in self._scan(Family.RECORDS, start, stop)])
+        for start, stop, version in holding:
+            newest = self._log.scan(Family.RECORDS, start, stop, limit=1, reverse=True)
+            fetched.insert_holding(version, newest[0][1] if newest else None)
 
     def _scan(self, family: Family, start: bytes, stop: bytes) -> list[tuple[bytes, bytes]]:
         found: list[tuple[bytes, bytes]] = []

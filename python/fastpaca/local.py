@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastpaca.engine import CACHE_BYTES, Engine, Reply, at_version
 from fastpaca.log.rocks import RocksLog
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastpaca import _core
-    from fastpaca.types import Fit
 
 
 class LocalTransport:
@@ -30,9 +29,21 @@ class LocalTransport:
         """The context's JSON."""
         return self.engine.read(context_id, _describe)
 
-    def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
-        """The window's JSON."""
-        return self.engine.read(context_id, _window(budget, fit, close, min_version))
+    def window(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
+        """The window's JSON; `options` are those of `_core.Context.window`."""
+        return self.engine.read(context_id, _window(min_version, options))
+
+    def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
+        """A page of compactions as JSON."""
+        return self.engine.read(context_id, _compactions(cursor, limit))
+
+    def lease(self, context_id: str, body: bytes) -> bytes:
+        """Takes or renews a lease."""
+        return self.engine.lease(context_id, body)
+
+    def release(self, context_id: str, body: bytes) -> None:
+        """Ends a lease."""
+        self.engine.release(context_id, body)
 
     def replay(
         self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
@@ -75,9 +86,21 @@ class AsyncLocalTransport:
         """The context's JSON."""
         return await self.engine.aread(context_id, _describe)
 
-    async def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
-        """The window's JSON."""
-        return await self.engine.aread(context_id, _window(budget, fit, close, min_version))
+    async def window(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
+        """The window's JSON; `options` are those of `_core.Context.window`."""
+        return await self.engine.aread(context_id, _window(min_version, options))
+
+    async def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
+        """A page of compactions as JSON."""
+        return await self.engine.aread(context_id, _compactions(cursor, limit))
+
+    async def lease(self, context_id: str, body: bytes) -> bytes:
+        """Takes or renews a lease."""
+        return await asyncio.to_thread(self.engine.lease, context_id, body)
+
+    async def release(self, context_id: str, body: bytes) -> None:
+        """Ends a lease."""
+        await asyncio.to_thread(self.engine.release, context_id, body)
 
     async def replay(
         self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
@@ -114,14 +137,16 @@ def _describe(context: _core.Context, _fetched: _core.Fetched) -> bytes:
     return context.describe()
 
 
-def _window(
-    budget: int | None, fit: Fit, close: bool, min_version: int
-) -> Callable[[_core.Context, _core.Fetched], bytes]:
+def _window(min_version: int, options: dict[str, Any]) -> Callable[[_core.Context, _core.Fetched], bytes]:
     def select(context: _core.Context, fetched: _core.Fetched) -> bytes:
         at_version(context, min_version)
-        return context.window(fetched, budget_tokens=budget, fit=fit, close=close)
+        return context.window(fetched, **options)
 
     return select
+
+
+def _compactions(cursor: int | None, limit: int) -> Callable[[_core.Context, _core.Fetched], bytes]:
+    return lambda context, fetched: context.compactions(fetched, cursor=cursor, limit=limit)
 
 
 def open_engine(path: str | os.PathLike[str], *, sync: bool = True, cache_bytes: int = CACHE_BYTES) -> Engine:

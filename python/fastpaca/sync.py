@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 from fastpaca import types
 from fastpaca._core import PAGE_MESSAGES_MAX
 from fastpaca.engine import Reply
-from fastpaca.types import Appended, Compacted, ContextInfo, Fit, Format, Message, Rewound, Window
+from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
 
@@ -28,8 +28,29 @@ class Transport(Protocol):
         """The context's JSON."""
         ...
 
-    def window(self, context_id: str, *, budget: int | None, fit: Fit, close: bool, min_version: int) -> bytes:
+    def window(
+        self,
+        context_id: str,
+        *,
+        budget_tokens: int | None,
+        fit: Fit,
+        close: bool,
+        at_version: int | None,
+        min_version: int,
+    ) -> bytes:
         """The window's JSON."""
+        ...
+
+    def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
+        """A page of compactions as JSON, newest first."""
+        ...
+
+    def lease(self, context_id: str, body: bytes) -> bytes:
+        """Takes or renews a lease; see `Leases.take`."""
+        ...
+
+    def release(self, context_id: str, body: bytes) -> None:
+        """Ends a lease; see `Leases.release`."""
         ...
 
     def replay(
@@ -136,17 +157,28 @@ class Context:
         reply = self._write("append", idempotency_key, replace=replace or None, if_version=if_version, **fields)
         return Appended(**json.loads(reply.body), replayed=reply.replayed)
 
-    def window(self, *, budget: int | None = None, fit: Fit = "steps", close: bool = False) -> Window:
+    def window(
+        self,
+        *,
+        budget: int | None = None,
+        fit: Fit = "steps",
+        close: bool = False,
+        at_version: int | None = None,
+    ) -> Window:
         """The messages to send to the model.
 
-        `budget` overrides the context's for this call; `close` answers calls that still wait with a repair. Raises
-        `BudgetTooSmallError` when no valid window fits.
+        `budget` overrides the context's for this call; `close` answers calls that still wait with a repair;
+        `at_version` gives the window as it was then. Raises `BudgetTooSmallError` when no valid window fits, and
+        `NotYetError` for a version that is not there yet.
         """
         if self._pending:
             self._write_pending()
-        raw = self._transport.window(self.id, budget=budget, fit=fit, close=close, min_version=self._version)
+        raw = self._transport.window(
+            self.id, budget_tokens=budget, fit=fit, close=close, at_version=at_version, min_version=self._version
+        )
         window = Window(raw)
-        self._window_version = window.version
+        if at_version is None:
+            self._window_version = window.version
         return window
 
     def messages(
@@ -222,6 +254,31 @@ class Context:
         )
         return Compacted(**json.loads(reply.body), replayed=reply.replayed)
 
+    def compactions(self) -> Iterator[Compaction]:
+        """Every compaction and revert, newest first, fetched in pages as they are asked for."""
+        cursor: int | None = None
+        while True:
+            page = json.loads(self._transport.compactions(self.id, cursor=cursor, limit=_PAGE))
+            for found in page["compactions"]:
+                yield Compaction(**found)
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def revert(self, version: int, *, if_version: int | None = None, idempotency_key: str | None = None) -> Compacted:
+        """Undoes the compaction that a caller made at `version`: what it covered comes back as it was shown then, and
+        all that came after stays. Raises `UnknownCompactionError`, and `RevertConflictError` where a later rewrite
+        touched what it left.
+        """
+        reply = self._write("revert", idempotency_key, version=version, if_version=if_version)
+        return Compacted(**json.loads(reply.body), replayed=reply.replayed)
+
+    def lease(self, *, seconds: int = 60, holder: str | None = None) -> Lease:
+        """The right to compact this context, for a while, used in a `with` statement. Advisory: it keeps two workers
+        from summarising the same messages, and holds no write back.
+        """
+        return Lease(self._transport, self.id, seconds, holder)
+
     def rewind(self, to_seq: int, *, if_version: int | None = None, idempotency_key: str | None = None) -> Rewound:
         """Goes back: messages after `to_seq` leave the window and the default replay; 0 leaves none."""
         reply = self._write("rewind", idempotency_key, to_seq=to_seq, if_version=if_version)
@@ -243,6 +300,39 @@ class Context:
     def delete(self, *, if_version: int | None = None, idempotency_key: str | None = None) -> None:
         """Tombstones the context: it takes no more writes, reads go on."""
         self._write("tombstone", idempotency_key, if_version=if_version)
+
+
+class Lease:
+    """A lease on compacting one context: taken on entering, given back on leaving."""
+
+    def __init__(self, transport: Transport, context_id: str, seconds: int, holder: str | None) -> None:
+        self.seconds = seconds
+        self.holder = holder
+        self.token: str | None = None
+        self.expires_at: str | None = None
+        self._transport = transport
+        self._id = context_id
+
+    def renew(self) -> None:
+        """Holds it for its `seconds` from now on; the first time, takes it. Raises `LeaseHeldError`, which says who
+        holds it and until when, or `LeaseLostError` where it ended meanwhile.
+        """
+        body = types.envelope(seconds=self.seconds, holder=self.holder, token=self.token)
+        taken = json.loads(self._transport.lease(self._id, body))
+        self.token, self.expires_at = taken["token"], taken["expires_at"]
+
+    def release(self) -> None:
+        """Gives it back. One that has ended is no error."""
+        if self.token is not None:
+            token, self.token = self.token, None
+            self._transport.release(self._id, types.envelope(token=token))
+
+    def __enter__(self) -> Self:
+        self.renew()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.release()
 
 
 class Store:

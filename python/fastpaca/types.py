@@ -47,6 +47,30 @@ class Compacted:
 
 
 @dataclass(frozen=True, slots=True)
+class Compaction:
+    """One of a context's compactions, or a revert of one.
+
+    `by` is caller, policy (then `strategy` names it) or repair (a late result took the place of one that was made up).
+    `reverts` is the version that this one undid, `reverted_by` the version that undid this one. `reason` says why it is
+    not `revertible`: not_by_caller, reverted, changed (a later rewrite touched what it left) or tombstoned.
+    """
+
+    version: int
+    by: str
+    strategy: str | None
+    from_seq: int
+    to_seq: int
+    up_to_version: int | None
+    tokens_before: int
+    tokens_after: int
+    created_at: str
+    reverts: int | None
+    reverted_by: int | None
+    revertible: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rewound:
     """What a rewind comes to. `to_seq` is the last message that stays."""
 

@@ -9,6 +9,7 @@ use crate::entry::{Bytes16, Entry};
 use crate::error::{Error, Family, Need, Result};
 use crate::fetched::{Fetched, InFlight, Recent, Records};
 use crate::format::Format;
+use crate::history::Links;
 use crate::idempotency;
 use crate::keys;
 use crate::limits::SNAPSHOT_RECORDS;
@@ -28,14 +29,15 @@ const CONTEXT_BYTES: usize = 4096;
 /// A context, loaded.
 #[derive(Debug)]
 pub struct Context {
-    id: String,
-    applied: Option<State>,
+    pub(crate) id: String,
+    pub(crate) applied: Option<State>,
     /// The visible state and the records in flight. It stays when none is in flight any more: folding the next record twice
     /// costs less than a copy of all that is kept.
     planned: Option<State>,
-    in_flight: VecDeque<InFlight>,
-    recent: Recent,
+    pub(crate) in_flight: VecDeque<InFlight>,
+    pub(crate) recent: Recent,
     rendered: RenderedWindows,
+    pub(crate) links: Links,
     records_since_snapshot: u64,
     chunks_stored: u64,
     /// The policy's last run, if that changed nothing.
@@ -53,7 +55,7 @@ impl Context {
         let after = snapshot.as_ref().map_or(0, |state| state.version + 1);
         let records = match fetched.range((after, u64::MAX)) {
             Some(records) => records,
-            None => return Err(Error::Need(Box::new(Need { keys: Vec::new(), records: Some((after, u64::MAX)) }))),
+            None => return Err(Error::Need(Box::new(Need { records: Some((after, u64::MAX)), ..Need::default() }))),
         };
         let mut context = Self::empty(id);
         context.chunks_stored = snapshot.as_ref().map_or(0, |state| state.index.chunk_count());
@@ -72,6 +74,7 @@ impl Context {
             in_flight: VecDeque::new(),
             recent: Recent::default(),
             rendered: RenderedWindows::default(),
+            links: Links::default(),
             records_since_snapshot: 0,
             chunks_stored: 0,
             idle: None,
@@ -131,7 +134,7 @@ impl Context {
     }
 
     /// Takes in the index chunks that were fetched.
-    fn absorb(&mut self, fetched: &Fetched) -> Result<()> {
+    pub(crate) fn absorb(&mut self, fetched: &Fetched) -> Result<()> {
         if fetched.chunks().next().is_some() {
             self.drop_idle_plan();
         }
@@ -145,7 +148,7 @@ impl Context {
     }
 
     /// Names the chunks that an index lacks by their whole keys.
-    fn with_keys<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn with_keys<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| match error {
             Error::Need(mut need) => {
                 for (family, key) in &mut need.keys {
@@ -275,6 +278,7 @@ impl Context {
         match &request.action {
             Action::Append(append) => plan::append(&mut draft, append, records)?,
             Action::Compact(compact) => plan::compact(&mut draft, compact, records)?,
+            Action::Revert(revert) => plan::revert(&mut draft, *revert, records)?,
             Action::Rewind(rewind) => plan::rewind(&mut draft, *rewind, records)?,
             Action::Configure(configure) => plan::configure(&mut draft, configure)?,
             Action::Metadata(patch) => plan::merge_metadata(&mut draft, patch)?,
@@ -404,15 +408,16 @@ impl Context {
         self.rendered.reply(&Window::select(state, request)?, records)
     }
 
-    /// A tag that changes with the reply of a window request.
+    /// A tag that changes with the reply of a window request, at an earlier version or now.
     ///
     /// # Errors
     /// [`Error::UnknownContext`].
-    pub fn window_tag(&self, request: WindowRequest) -> Result<String> {
+    pub fn window_tag(&self, request: WindowRequest, at_version: Option<u64>) -> Result<String> {
         let state = self.state()?;
+        let version = at_version.unwrap_or(state.version);
         let asked = format!("{:?}", request);
-        let digest = crate::record::digest(&[&state.incarnation, &state.version.to_le_bytes(), asked.as_bytes()]);
-        Ok(format!("\"{}-{}\"", state.version, render::hex(digest.get(..8).unwrap_or_default())))
+        let digest = crate::record::digest(&[&state.incarnation, &version.to_le_bytes(), asked.as_bytes()]);
+        Ok(format!("\"{}-{}\"", version, render::hex(digest.get(..8).unwrap_or_default())))
     }
 
     /// A page of the log.
@@ -433,6 +438,10 @@ impl Context {
         let states: usize = [&self.applied, &self.planned].into_iter().flatten().map(own).sum();
         // Both states share the full chunks.
         let states = states + self.applied.as_ref().map_or(0, |state| state.index.chunk_bytes());
-        CONTEXT_BYTES + states + self.rendered.resident_bytes() + self.recent.resident_bytes()
+        CONTEXT_BYTES
+            + states
+            + self.rendered.resident_bytes()
+            + self.recent.resident_bytes()
+            + self.links.resident_bytes()
     }
 }

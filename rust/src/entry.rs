@@ -170,6 +170,70 @@ pub struct Rewound {
     pub rewrite: Rewrite,
 }
 
+/// What a rewrite did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// See [`Compacted`].
+    Compacted {
+        /// Who decided.
+        by: By,
+        /// The policy's strategy; empty for others.
+        strategy: String,
+        /// Messages concerned: first and last.
+        range: (u64, u64),
+        /// Up to which version the caller had read.
+        up_to_version: Option<u64>,
+    },
+    /// See [`Reverted`]: the version that it undoes.
+    Reverted(u64),
+    /// See [`Rewound`]: the last message that stays.
+    Rewound(u64),
+}
+
+/// A rewrite without its kept list: what a walk back through the rewrites reads of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewriteHead {
+    /// What it did.
+    pub did: Did,
+    /// Kept tokens before and after.
+    pub tokens: (u64, u64),
+    /// The version of the rewrite before it, 0 if it is the first.
+    pub previous: u64,
+}
+
+/// The fields of [`Compacted`] up to `previous`, in their order.
+type CompactedHead = (By, String, (u64, u64), Option<u64>, (u64, u64), u16, u64);
+/// The fields of [`Reverted`] up to `previous`, in their order.
+type RevertedHead = (u64, (u64, u64), u16, u64);
+/// The fields of [`Rewound`] up to `previous`, in their order.
+type RewoundHead = (u64, bool, (u64, u64), u16, u64);
+
+impl RewriteHead {
+    /// Reads the beginning of an entry's payload; nothing for an entry that is no rewrite.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn decode(kind: u8, payload: &[u8]) -> Result<Option<Self>> {
+        let (did, tokens, previous) = match kind {
+            3 => {
+                let (head, _) = postcard::take_from_bytes::<CompactedHead>(payload)?;
+                let (by, strategy, range, up_to_version, tokens, _, previous) = head;
+                (Did::Compacted { by, strategy, range, up_to_version }, tokens, previous)
+            }
+            4 => {
+                let ((version, tokens, _, previous), _) = postcard::take_from_bytes::<RevertedHead>(payload)?;
+                (Did::Reverted(version), tokens, previous)
+            }
+            5 => {
+                let ((to_seq, _, tokens, _, previous), _) = postcard::take_from_bytes::<RewoundHead>(payload)?;
+                (Did::Rewound(to_seq), tokens, previous)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Self { did, tokens, previous }))
+    }
+}
+
 /// The context was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstoned {
@@ -199,6 +263,24 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// The kind of the first entry.
+    pub const CREATED: u8 = 0;
+    /// The kind of a new configuration.
+    pub const CONFIGURED: u8 = 1;
+    /// The kind of an appended message.
+    pub const APPENDED: u8 = 2;
+
+    /// What it carries of the kept list; nothing where it is no rewrite.
+    #[must_use]
+    pub fn into_rewrite(self) -> Option<Rewrite> {
+        match self {
+            Self::Compacted(entry) => Some(entry.rewrite),
+            Self::Reverted(entry) => Some(entry.rewrite),
+            Self::Rewound(entry) => Some(entry.rewrite),
+            _ => None,
+        }
+    }
+
     /// The number that stands for its kind in a record.
     #[must_use]
     pub fn kind(&self) -> u8 {

@@ -27,6 +27,8 @@ pub struct Need {
     pub keys: Vec<(Family, Vec<u8>)>,
     /// Records of the context with a last version in `(after, up_to]`.
     pub records: Option<(u64, u64)>,
+    /// Versions of the context whose records are lacking: of each the newest one that begins at or before it.
+    pub holding: Vec<u64>,
 }
 
 impl Need {
@@ -40,7 +42,7 @@ impl Need {
     /// True when nothing is lacking.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.records.is_none()
+        self.keys.is_empty() && self.records.is_none() && self.holding.is_empty()
     }
 }
 
@@ -92,6 +94,16 @@ pub enum Error {
     /// Another caller's compaction or revert came after `up_to_version`.
     CompactionConflict {
         /// The version of the other one.
+        version: u64,
+    },
+    /// No caller's compaction has that version.
+    UnknownCompaction {
+        /// The version asked for.
+        version: u64,
+    },
+    /// A later rewrite touched what the compaction left, or a message that it covered: it can't be reverted.
+    RevertConflict {
+        /// The version of the compaction.
         version: u64,
     },
     /// The caller is ahead of the context: the version is not here yet.
@@ -157,6 +169,8 @@ pub const CODES: &[&str] = &[
     "not_newest",
     "empty_replacement",
     "compaction_conflict",
+    "unknown_compaction",
+    "revert_conflict",
     "version_not_reached",
     "corrupt",
     "unknown_entry",
@@ -188,6 +202,12 @@ impl Error {
         Self::Need(Box::new(need))
     }
 
+    /// The record that holds a version is lacking.
+    #[must_use]
+    pub fn need_holding(version: u64) -> Self {
+        Self::Need(Box::new(Need { holding: vec![version], ..Need::default() }))
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -204,6 +224,8 @@ impl Error {
             Self::NotNewest { .. } => "not_newest",
             Self::EmptyReplacement => "empty_replacement",
             Self::CompactionConflict { .. } => "compaction_conflict",
+            Self::UnknownCompaction { .. } => "unknown_compaction",
+            Self::RevertConflict { .. } => "revert_conflict",
             Self::NotYet { .. } => "version_not_reached",
             Self::Corrupt { .. } => "corrupt",
             Self::UnknownEntry { .. } => "unknown_entry",
@@ -239,6 +261,10 @@ impl fmt::Display for Error {
             Self::EmptyReplacement => f.write_str("the replacement has no content; force: true compacts all the same"),
             Self::CompactionConflict { version } => {
                 write!(f, "another compaction or revert at version {version} came after up_to_version")
+            }
+            Self::UnknownCompaction { version } => write!(f, "no compaction of a caller's has version {version}"),
+            Self::RevertConflict { version } => {
+                write!(f, "what the compaction at version {version} left was changed since: it can't be reverted")
             }
             Self::NotYet { wanted, actual } => {
                 write!(f, "version {wanted} is not reached, the context is at version {actual}")

@@ -17,6 +17,7 @@ type Value = Option<Arc<[u8]>>;
 pub struct Fetched {
     values: HashMap<(Family, Vec<u8>), Value>,
     ranges: HashMap<(u64, u64), Vec<Arc<[u8]>>>,
+    holding: HashMap<u64, Value>,
 }
 
 impl Fetched {
@@ -28,6 +29,11 @@ impl Fetched {
     /// Adds the records of a range.
     pub fn insert_range(&mut self, range: (u64, u64), records: Vec<Arc<[u8]>>) {
         self.ranges.insert(range, records);
+    }
+
+    /// Adds the record that holds a version: the newest that begins at or before it.
+    pub fn insert_holding(&mut self, version: u64, record: Value) {
+        self.holding.insert(version, record);
     }
 
     /// A value, `None` where it does not exist.
@@ -122,6 +128,24 @@ impl<'a> Records<'a> {
         }
         let found = self.fetched.get(Family::Records, keys::record(self.id, first_version))?;
         found.ok_or_else(|| Error::corrupt(format!("the record at version {first_version} is lost")))
+    }
+
+    /// The record that holds a version.
+    ///
+    /// # Errors
+    /// [`Error::Need`] where it was not fetched, [`Error::Corrupt`] where there is none.
+    pub fn holding(&self, version: u64) -> Result<StoredRecord<'a>> {
+        let holds = |record: &Record| (record.first_version..=record.last_version()).contains(&version);
+        if let Some(flight) = self.in_flight.iter().find(|flight| holds(&flight.record)) {
+            return StoredRecord::parse(&flight.bytes);
+        }
+        let Some(bytes) = self.fetched.holding.get(&version) else { return Err(Error::need_holding(version)) };
+        let lost = || Error::corrupt(format!("the record that holds version {version} is lost"));
+        let record = StoredRecord::parse(bytes.as_ref().ok_or_else(lost)?)?;
+        if record.first_version > version || record.last_version < version {
+            return Err(lost());
+        }
+        Ok(record)
     }
 
     /// Reads several records at once, so that all that lack are asked for together.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::error::{Error, Family, Result};
+use crate::error::{Error, Family, Need, Result};
 use crate::limits::{CHUNK_ROWS, SEQ_MAX};
 use crate::message::{Kinds, Role};
 
@@ -342,6 +342,52 @@ impl Index {
             }
         }
         Ok(low)
+    }
+
+    /// The index as it was with `len` messages.
+    ///
+    /// # Errors
+    /// As [`Index::row`].
+    pub fn truncated(&self, len: u64) -> Result<Self> {
+        if len >= self.len() {
+            return Ok(self.clone());
+        }
+        let full = len / CHUNK_ROWS;
+        let mut tail = self.chunk(full * CHUNK_ROWS + 1)?.clone();
+        tail.rows.truncate(to_usize(len % CHUNK_ROWS));
+        let chunks = self.chunks.iter().take(to_usize(full)).cloned().collect();
+        Ok(Self { chunks: Arc::new(chunks), tail })
+    }
+
+    /// Checks that the rows of all messages `from..=to` are loaded, so that all chunks that lack are asked for together.
+    ///
+    /// # Errors
+    /// As [`Index::row`].
+    pub fn require(&self, from: u64, to: u64) -> Result<()> {
+        let mut need = Need::default();
+        let last = to.min(self.tail.first_seq - 1);
+        for number in from.saturating_sub(1) / CHUNK_ROWS..last.div_ceil(CHUNK_ROWS) {
+            if self.chunks.get(to_usize(number)).is_some_and(Option::is_none) {
+                need.keys.push((Family::Index, number.to_be_bytes().to_vec()));
+            }
+        }
+        if need.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Need(Box::new(need)))
+        }
+    }
+
+    /// The last rewrite when the first chunk began that starts behind message `seq`; nothing where none has begun.
+    ///
+    /// # Errors
+    /// As [`Index::row`].
+    pub fn rewrite_behind(&self, seq: u64) -> Result<Option<u64>> {
+        let first = (seq / CHUNK_ROWS + 1) * CHUNK_ROWS + 1;
+        if first > self.tail.first_seq {
+            return Ok(None);
+        }
+        self.chunk(first).map(|chunk| Some(chunk.rewrite))
     }
 
     /// Puts a stored chunk in its place.

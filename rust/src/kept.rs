@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::{Appended, Placed};
 use crate::error::{Error, Result};
 use crate::index::{Flags, Index};
 use crate::message::{Kinds, Role};
@@ -242,6 +243,18 @@ impl Kept {
                 self.total.items += to + 1 - from;
             }
             _ => self.push_run(Run::Messages { from, to, tokens, before }),
+        }
+    }
+
+    /// Appends a message as its entry says, with the repairs that it brings; `before` are the log's tokens before it.
+    pub fn push_appended(&mut self, entry: &Appended, before: u64) {
+        for repair in &entry.repairs {
+            self.push_item(repair.clone());
+        }
+        match &entry.placed {
+            Placed::Whole => self.push_messages(entry.seq, entry.seq, u64::from(entry.tokens), before),
+            Placed::Edited(item) => self.push_item(item.clone()),
+            Placed::Out => {}
         }
     }
 

@@ -40,6 +40,10 @@ pub const KEYS_NEWER: u64 = 10_000;
 pub const KEYS_FORGOTTEN: u64 = 512;
 /// Bytes of recent records that a loaded context keeps, so that a window after an append reads no log.
 pub const RECENT_BYTES_MAX: usize = 256 * 1024;
+/// Rewrites that a loaded context remembers having read.
+pub const LINKS_MAX: usize = 16 * 1024;
+/// Keys that a search for an earlier configuration asks for at once, at the least.
+pub const CONFIG_LOOKUPS: usize = 16;
 /// Rendered windows that a loaded context keeps.
 pub const RENDERED_WINDOWS_MAX: usize = 4;
 

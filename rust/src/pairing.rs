@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::{Appended, Placed};
 use crate::message::{Call, Kinds, Role, ToolResult};
 
 /// A call without a result.
@@ -180,6 +181,15 @@ impl Pairing {
         self.open_calls(seq, group, calls);
     }
 
+    /// Folds the entry of a message.
+    pub fn apply_appended(&mut self, entry: &Appended) {
+        let repaired =
+            |call: &OpenCall| entry.repairs.iter().any(|repair| (repair.from, repair.call) == (call.seq, call.call));
+        // Nobody answers the calls of a message that is not shown.
+        let calls = if entry.placed == Placed::Out { &[] } else { entry.calls.as_slice() };
+        self.apply(&entry.step, (entry.seq, entry.turn, entry.group), calls, repaired);
+    }
+
     fn open_calls(&mut self, seq: u64, group: u64, calls: &[Call]) {
         let turn = self.turn;
         self.open.extend(calls.iter().zip(0u32..).map(|(call, n)| OpenCall {
@@ -213,6 +223,17 @@ impl Pairing {
             }
         }
         placement
+    }
+
+    /// The results that find a call whose repair they may take the place of; those calls are open no more.
+    pub fn take_late(&mut self, results: &[ToolResult], has_repair: impl Fn(&OpenCall) -> bool) -> Vec<Late> {
+        let mut late = Vec::new();
+        for result in results {
+            if let Answer::Late(at) = self.find(result, &has_repair) {
+                late.push(Late { part: result.part, call: self.open.remove(at) });
+            }
+        }
+        late
     }
 
     /// The nearest earlier open call with the result's id; where either has no id, calls pair by order.

@@ -1,6 +1,7 @@
 //! The binding: extract, work, convert. The only file that knows Python; its documentation stands in `_core.pyi`.
 
 mod columns;
+mod errors;
 mod verifier;
 
 use std::collections::HashSet;
@@ -9,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyList};
 
 use crate::context::{Context as CoreContext, Outcome, Put};
-use crate::error::{Error, Family, Need as CoreNeed, CODES, INVALID_CODES};
+use crate::error::{Error, Family, CODES, INVALID_CODES};
 use crate::fetched::Fetched as CoreFetched;
 use crate::format::Format;
 use crate::policy::Decision;
@@ -21,78 +22,17 @@ use crate::tokens::Counting as CoreCounting;
 use crate::window::WindowRequest;
 use crate::{encoder::Encoding, keys, limits, policy};
 use columns::KeptColumns;
+use errors::{raise, CoreError, Need};
 use verifier::Verifier;
 
 /// What a write allocates on one thread is freed on another: the slow case of glibc's malloc, which cost as much as planning.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-create_exception!(_core, CoreError, PyException);
-create_exception!(_core, Need, PyException);
 create_exception!(_core, Consult, PyException);
 
 /// Bodies from which on the interpreter is released while they are parsed: counting takes longer than a switch then.
 const DETACH_BYTES: usize = 16 * 1024;
-
-fn raise(py: Python<'_>, id: &str, error: Error) -> PyErr {
-    match error {
-        Error::Need(need) => raise_need(py, id, &need),
-        other => match details(py, &other) {
-            Ok(details) => CoreError::new_err((other.code(), other.to_string(), details.unbind())),
-            Err(failed) => failed,
-        },
-    }
-}
-
-fn raise_need(py: Python<'_>, id: &str, need: &CoreNeed) -> PyErr {
-    let gets: Vec<(u8, Py<PyBytes>)> =
-        need.keys.iter().map(|(family, key)| (*family as u8, PyBytes::new(py, key).unbind())).collect();
-    let scan = need.records.map(|(after, up_to)| {
-        let start = PyBytes::new(py, &keys::record(id, after)).unbind();
-        let stop = PyBytes::new(py, &keys::record(id, up_to)).unbind();
-        (start, stop, after, up_to)
-    });
-    Need::new_err((gets, scan))
-}
-
-/// The data that an error carries. A match without a wildcard: a new variant has to be thought of here.
-fn details<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    match error {
-        Error::Invalid { field, .. } => dict.set_item("field", field)?,
-        Error::VersionConflict { expected, actual } => {
-            dict.set_item("expected", expected)?;
-            dict.set_item("actual", actual)?;
-        }
-        Error::BudgetTooSmall { budget, needed } => {
-            dict.set_item("budget_tokens", budget)?;
-            dict.set_item("needed_tokens", needed)?;
-        }
-        Error::NotNewest { newest } => dict.set_item("newest_id", newest)?,
-        Error::CompactionConflict { version } | Error::Erased { version } => dict.set_item("version", version)?,
-        Error::NotYet { wanted, actual } => {
-            dict.set_item("wanted", wanted)?;
-            dict.set_item("actual", actual)?;
-        }
-        Error::UnknownEntry { kind, version } => {
-            dict.set_item("kind", kind)?;
-            dict.set_item("version", version)?;
-        }
-        Error::UnknownFormat { what, format } => {
-            dict.set_item("what", what)?;
-            dict.set_item("format", format)?;
-        }
-        Error::Need(_)
-        | Error::Consult(_)
-        | Error::UnknownContext
-        | Error::Stale
-        | Error::Tombstoned
-        | Error::KeyConflict
-        | Error::EmptyReplacement
-        | Error::Corrupt { .. } => {}
-    }
-    Ok(dict)
-}
 
 /// Names of the families, by number.
 const FAMILIES: [&str; 5] = ["records", "feed", "state", "index", "keys"];
@@ -222,6 +162,11 @@ impl Fetched {
 
     fn insert_range(&self, after: u64, up_to: u64, records: Vec<Vec<u8>>) {
         self.lock().insert_range((after, up_to), records.into_iter().map(Arc::from).collect());
+    }
+
+    #[pyo3(signature = (version, record))]
+    fn insert_holding(&self, version: u64, record: Option<&[u8]>) {
+        self.lock().insert_holding(version, record.map(Arc::from));
     }
 }
 
@@ -389,7 +334,8 @@ impl Context {
         Ok(context.state().map_err(|error| self.raise(py, error))?.tombstoned)
     }
 
-    #[pyo3(signature = (fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts"))]
+    #[pyo3(signature = (fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts", at_version = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
     fn window(
         &self,
         py: Python<'_>,
@@ -398,13 +344,18 @@ impl Context {
         fit: &str,
         close: bool,
         format: &str,
+        at_version: Option<u64>,
     ) -> PyResult<Py<PyBytes>> {
         let request = self.window_request(py, (budget_tokens, fit, close, format))?;
-        let reply = self.locked(py).window(request, &fetched.lock());
+        let mut context = self.locked(py);
+        let reply = match at_version {
+            Some(version) => context.window_at(version, request, &fetched.lock()),
+            None => context.window(request, &fetched.lock()),
+        };
         Ok(PyBytes::new(py, &reply.map_err(|error| self.raise(py, error))?).unbind())
     }
 
-    #[pyo3(signature = (*, budget_tokens = None, fit = "steps", close = false, format = "parts"))]
+    #[pyo3(signature = (*, budget_tokens = None, fit = "steps", close = false, format = "parts", at_version = None))]
     fn window_tag(
         &self,
         py: Python<'_>,
@@ -412,9 +363,16 @@ impl Context {
         fit: &str,
         close: bool,
         format: &str,
+        at_version: Option<u64>,
     ) -> PyResult<String> {
         let request = self.window_request(py, (budget_tokens, fit, close, format))?;
-        self.locked(py).window_tag(request).map_err(|error| self.raise(py, error))
+        self.locked(py).window_tag(request, at_version).map_err(|error| self.raise(py, error))
+    }
+
+    #[pyo3(signature = (fetched, *, cursor = None, limit))]
+    fn compactions(&self, py: Python<'_>, fetched: &Fetched, cursor: Option<u64>, limit: u64) -> PyResult<Py<PyBytes>> {
+        let page = self.locked(py).compactions(cursor, limit, &fetched.lock());
+        Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
     }
 
     #[pyo3(signature = (fetched, *, from_seq = None, to_seq = None, cursor = None, limit, all = false, format = "parts"))]

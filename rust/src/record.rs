@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::entry::{Bytes16, Entry};
+use crate::entry::{Bytes16, Entry, RewriteHead};
 use crate::error::{Error, Result};
 use crate::index::to_usize;
 
@@ -278,6 +278,47 @@ impl<'a> StoredRecord<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// Its entries up to that of `version`: kind and payload.
+    fn entries_until(&self, version: u64) -> impl DoubleEndedIterator<Item = &(u8, &'a [u8])> {
+        let count = version.saturating_add(1).saturating_sub(self.first_version);
+        self.entries.get(..to_usize(count)).unwrap_or(&self.entries).iter()
+    }
+
+    /// Number of the last message at `version`, which is one of this record's.
+    #[must_use]
+    pub fn last_seq_at(&self, version: u64) -> u64 {
+        let appended = self.entries_until(version).filter(|(kind, _)| *kind == Entry::APPENDED).count() as u64;
+        self.first_seq.saturating_add(appended).saturating_sub(1)
+    }
+
+    /// The entry at `version`, which is one of this record's.
+    ///
+    /// # Errors
+    /// As [`StoredRecord::decode`].
+    pub fn entry(&self, version: u64) -> Result<Entry> {
+        let (kind, payload) = self.entries_until(version).next_back().copied().unwrap_or_default();
+        Entry::decode(kind, payload, version, |slot| self.text(slot))
+    }
+
+    /// The rewrite at `version`, without its kept list.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where there is none.
+    pub fn rewrite_head(&self, version: u64) -> Result<RewriteHead> {
+        let (kind, payload) = self.entries_until(version).next_back().copied().unwrap_or_default();
+        RewriteHead::decode(kind, payload)?
+            .ok_or_else(|| Error::corrupt(format!("version {version} is no rewrite, as a later one says")))
+    }
+
+    /// The first version from `version` backwards whose entry is of a kind that `wanted` names.
+    #[must_use]
+    pub fn newest_of(&self, version: u64, wanted: impl Fn(u8) -> bool) -> Option<u64> {
+        let kinds = self.entries_until(version).map(|(kind, _)| *kind);
+        let mut numbered: Vec<(u64, u8)> = (self.first_version..).zip(kinds).collect();
+        numbered.retain(|(_, kind)| wanted(*kind));
+        numbered.last().map(|(version, _)| *version)
     }
 
     /// Decodes its entries.

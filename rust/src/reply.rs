@@ -9,7 +9,7 @@ use crate::state::State;
 pub enum ReplyShape {
     /// An append, with the tokens of its messages.
     Appended(u64),
-    /// A compaction.
+    /// A compaction or its revert.
     Compacted,
     /// The whole context.
     Described,
@@ -25,7 +25,7 @@ impl ReplyShape {
     pub fn of(action: &Action) -> Self {
         match action {
             Action::Append(append) => Self::Appended(append.messages.iter().map(|m| u64::from(m.tokens)).sum()),
-            Action::Compact(_) => Self::Compacted,
+            Action::Compact(_) | Action::Revert(_) => Self::Compacted,
             Action::Configure(_) | Action::Metadata(_) => Self::Described,
             Action::Rewind(_) => Self::Rewound,
             Action::Tombstone => Self::Empty,

@@ -10,7 +10,7 @@ use crate::limits::{
     BATCH_MESSAGES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, REPLACEMENT_ITEMS_MAX, TOKEN_BUDGET_MAX,
 };
 use crate::message::Message;
-use crate::plan::{Append, Compact, Configure, MetadataPatch, ReplacementItem, Rewind};
+use crate::plan::{Append, Compact, Configure, MetadataPatch, ReplacementItem, Revert, Rewind};
 use crate::policy::Policy;
 use crate::record::digest;
 use crate::tokens::Counting;
@@ -24,6 +24,8 @@ pub enum Action {
     Append(Append),
     /// Compact.
     Compact(Compact),
+    /// Undo a compaction.
+    Revert(Revert),
     /// Rewind.
     Rewind(Rewind),
     /// Merge into the metadata.
@@ -46,6 +48,7 @@ impl Action {
             Self::Configure(_) => "configure",
             Self::Append(_) => "append",
             Self::Compact(_) => "compact",
+            Self::Revert(_) => "revert",
             Self::Rewind(_) => "rewind",
             Self::Metadata(_) => "metadata",
             Self::Tombstone => "tombstone",
@@ -77,6 +80,8 @@ pub enum Route {
     Append,
     /// `POST compact`.
     Compact,
+    /// `POST compactions/{version}/revert`.
+    Revert,
     /// `POST rewind`.
     Rewind,
     /// `PATCH metadata`.
@@ -93,6 +98,7 @@ impl Route {
             "configure" => Self::Configure,
             "append" => Self::Append,
             "compact" => Self::Compact,
+            "revert" => Self::Revert,
             "rewind" => Self::Rewind,
             "metadata" => Self::Metadata,
             "tombstone" => Self::Tombstone,
@@ -125,6 +131,7 @@ pub fn parse(route: Route, body: &[u8], key: Option<&str>, counting: Counting, c
         Route::Configure => Action::Configure(configure(&mut fields, custom)?),
         Route::Append => Action::Append(append(&mut fields, counting)?),
         Route::Compact => Action::Compact(compact(&mut fields, counting)?),
+        Route::Revert => Action::Revert(Revert { version: fields.required("version", 0, u64::MAX)? }),
         Route::Rewind => Action::Rewind(Rewind { to_seq: fields.required("to_seq", 0, u64::MAX)? }),
         Route::Metadata => Action::Metadata(metadata_patch(&mut fields, text, enveloped)?),
         Route::Tombstone => Action::Tombstone,

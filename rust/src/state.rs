@@ -209,26 +209,13 @@ impl State {
             flags: entry.flags,
         };
         self.index.push(&row, self.rewritten);
-        let kept = Arc::make_mut(&mut self.kept);
-        for repair in &entry.repairs {
-            kept.push_item(repair.clone());
-        }
-        match &entry.placed {
-            Placed::Whole => kept.push_messages(entry.seq, entry.seq, u64::from(entry.tokens), before),
-            Placed::Edited(item) => kept.push_item(item.clone()),
-            Placed::Out => {}
-        }
+        Arc::make_mut(&mut self.kept).push_appended(entry, before);
         // A late result is not in its place, but stands with its call.
         let stands = entry.placed != Placed::Out || !entry.step.answered.is_empty();
         if entry.flags.has(Flags::PINNED) && stands {
             self.pins.push(entry.seq);
         }
-        let repaired = |call: &crate::pairing::OpenCall| {
-            entry.repairs.iter().any(|repair| (repair.from, repair.call) == (call.seq, call.call))
-        };
-        // Nobody answers the calls of a message that is not shown.
-        let calls = if entry.placed == Placed::Out { &[] } else { entry.calls.as_slice() };
-        self.pairing.apply(&entry.step, (entry.seq, entry.turn, entry.group), calls, repaired);
+        self.pairing.apply_appended(entry);
         self.clock_ms = self.clock_ms.max(entry.time_ms);
         self.overhead = entry.overhead.unwrap_or(self.overhead);
         self.newest_id = Some(entry.id.clone());

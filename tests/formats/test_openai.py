@@ -75,7 +75,9 @@ def test_bytes_of_texts_and_arguments_are_those_given(chat: fastpaca.Context) ->
     chat.append(USER)
     body = f'{{"message":{raw}}}'.encode()
     chat._transport.write("chat", "append", body, key=None)
-    window = chat._transport.window("chat", budget=None, fit="steps", close=False, min_version=0)
+    window = chat._transport.window(
+        "chat", budget_tokens=None, fit="steps", close=False, at_version=None, min_version=0
+    )
     converted = _core.convert([window], "openai")
     assert arguments.encode() in converted
     assert rb'"content":"\u00e9\/"' in converted

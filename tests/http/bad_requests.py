@@ -294,7 +294,6 @@ QUERY: Final = [
     _get(f"{CONTEXT}/messages?format=", "unsupported_format", "format"),
     _get(f"{CONTEXT}/tail?format=Parts", "unsupported_format", "format"),
     _get(f"{CONTEXT}/window?explain=true", "unknown_field", "explain"),
-    _get(f"{CONTEXT}/window?at_version=1", "unknown_field", "at_version"),
     _get(f"{CONTEXT}/window?if_version=x", "invalid_field", "if_version"),
     _get(f"{CONTEXT}/window?min_version=99", "version_not_reached", "99", 503),
     _get(f"{CONTEXT}/context?limit=5", "unknown_field", "limit"),
@@ -329,7 +328,7 @@ PATHS: Final = [
     _get("/v2/contexts", "unknown_path", "/v2", 404),
     _get(f"{CONTEXT}/nothing", "unknown_path", "nothing", 404),
     _get(f"{CONTEXT}/messages/1", "unknown_path", "messages/1", 404),
-    _get(f"{CONTEXT}/compactions", "unknown_path", "compactions", 404),
+    _get(f"{CONTEXT}/compactions/3", "unknown_path", "compactions/3", 404),
     _get(f"{CONTEXT}/window/", "unknown_path", "window", 404),
     _get("/v1/contexts/", "invalid_field", "id"),
     _get("/v1/contexts/a%2Fb", "invalid_field", "id"),
@@ -354,6 +353,72 @@ PATHS: Final = [
     Bad("trace", 405, "method_not_allowed", "TRACE", "TRACE", CONTEXT),
     Bad("purge", 405, "method_not_allowed", "PURGE", "PURGE", CONTEXT),
     Bad("post to health", 405, "method_not_allowed", "POST", path="/health/live"),
+]
+
+
+def _revert(name: str, version: str, code: str, names: str, status: int = 400, body: Any = b"") -> Bad:
+    path = f"{CONTEXT}/compactions/{version}/revert"
+    return Bad(f"revert: {name}", status, code, names, path=path, body=_bytes(body))
+
+
+def _lease(name: str, body: Any, code: str, names: str, status: int = 400, **more: Any) -> Bad:
+    return Bad(f"lease: {name}", status, code, names, **{"path": LEASE, "body": _bytes(body), **more})
+
+
+LEASE: Final = f"{CONTEXT}/compactions/lease"
+HISTORY: Final = [
+    _get(f"{CONTEXT}/window?at_version=-1", "invalid_field", "at_version"),
+    _get(f"{CONTEXT}/window?at_version=x", "invalid_field", "at_version"),
+    _get(f"{CONTEXT}/window?at_version=1&at_version=1", "duplicate_key", "at_version"),
+    _get(f"{CONTEXT}/window?at_version=99", "version_not_reached", "99", 503),
+    _get(f"{CONTEXT}/window?at_version=3&budget_tokens=1", "budget_too_small", "1", 422),
+    _get("/v1/contexts/none/window?at_version=0", "unknown_context", "context", 404),
+    _get("/v1/contexts/none/compactions", "unknown_context", "context", 404),
+    _get(f"{CONTEXT}/compactions?cursor=x", "invalid_field", "cursor"),
+    _get(f"{CONTEXT}/compactions?limit=0", "invalid_field", "limit"),
+    _get(f"{CONTEXT}/compactions?offset=1", "unknown_field", "offset"),
+    _revert("the creation", "0", "unknown_compaction", "0", 404),
+    _revert("a message", "3", "unknown_compaction", "3", 404),
+    _revert("a version to come", "99", "unknown_compaction", "99", 404),
+    _revert("a word", "last", "invalid_field", "version"),
+    _revert("a number below 0", "-1", "invalid_field", "version"),
+    _revert("more than 64 bits", "18446744073709551616", "invalid_field", "version"),
+    _revert("an unknown field", "3", "unknown_field", "x", body={"x": 1}),
+    _revert("a version in the body", "3", "duplicate_key", "version", body={"version": 3}),
+    _revert("a list", "3", "invalid_field", "object", body=[]),
+    _revert("no JSON", "3", "invalid_json", "", body=b"{"),
+    _revert("another version", "3", "version_conflict", "99", 409, {"if_version": 99}),
+    _lease("an unknown field", {"ttl": 5}, "unknown_field", "ttl"),
+    _lease("no time", {"seconds": 0}, "invalid_field", "seconds"),
+    _lease("too much time", {"seconds": 3601}, "invalid_field", "seconds"),
+    _lease("time as text", {"seconds": "60"}, "invalid_field", "seconds"),
+    _lease("true seconds", {"seconds": True}, "invalid_field", "seconds"),
+    _lease("half a second", {"seconds": 1.5}, "invalid_field", "seconds"),
+    _lease("a holder without a name", {"holder": ""}, "invalid_field", "holder"),
+    _lease("a holder with a long name", {"holder": "h" * 256}, "invalid_field", "holder"),
+    _lease("a number as holder", {"holder": 7}, "invalid_field", "holder"),
+    _lease("half a character", b'{"holder": "\\ud800"}', "invalid_utf8", "holder"),
+    _lease("twice the same", b'{"seconds": 5, "seconds": 6}', "duplicate_key", "seconds"),
+    _lease("a list", [], "invalid_field", "object"),
+    _lease("no JSON", b"{", "invalid_json", ""),
+    _lease("NaN", b'{"seconds": NaN}', "invalid_json", ""),
+    _lease("not UTF-8", b'{"holder": "\xff"}', "invalid_utf8", "UTF-8"),
+    _lease("nested deep", b"[" * 100_000, "nesting_too_deep", "deep"),
+    _lease("a token that is no more", {"token": "t"}, "lease_lost", "lease", 409),
+    _lease("a query", {}, "unknown_field", "seconds", path=f"{LEASE}?seconds=5"),
+    _lease("of nothing", {}, "unknown_context", "context", 404, path="/v1/contexts/none/compactions/lease"),
+    _lease("of a deleted one", {}, "tombstoned", "deleted", 409, path="/v1/contexts/gone/compactions/lease"),
+    _lease("back without a token", {}, "missing_field", "token", method="DELETE"),
+    _lease("back with a number", {"token": 1}, "invalid_field", "token", method="DELETE"),
+    _lease(
+        "back of nothing",
+        {"token": "t"},
+        "unknown_context",
+        "context",
+        404,
+        method="DELETE",
+        path="/v1/contexts/none/compactions/lease",
+    ),
 ]
 
 _OK: Final = _bytes({"message": USER})
@@ -383,4 +448,4 @@ HEADERS: Final = [
     ),
 ]
 
-ALL: Final = [*JSON, *APPEND, *MESSAGE, *CONFIGURE, *CHANGES, *QUERY, *PATHS, *HEADERS]
+ALL: Final = [*JSON, *APPEND, *MESSAGE, *CONFIGURE, *CHANGES, *QUERY, *PATHS, *HISTORY, *HEADERS]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import falcon.asgi
 
-from fastpaca.http import compact, contexts, errors, health, messages, openapi, window
+from fastpaca.http import compact, compactions, contexts, errors, health, messages, openapi, window
 from fastpaca.http.lifespan import Lifespan
 from fastpaca.http.request import Request
 from fastpaca.http.router import RawPathRouter
@@ -33,6 +33,9 @@ def create_app(config: Config, service: Service) -> falcon.asgi.App[Request, fal
     app.add_route(f"{CONTEXT}/window", window.Window(service))
     app.add_route(f"{CONTEXT}/context", window.Window(service))
     app.add_route(f"{CONTEXT}/compact", compact.Compact(service))
+    app.add_route(f"{CONTEXT}/compactions", compactions.Compactions(service))
+    app.add_route(f"{CONTEXT}/compactions/lease", compactions.Lease(service))
+    app.add_route(f"{CONTEXT}/compactions/{{version}}/revert", compactions.Revert(service))
     app.add_route(f"{CONTEXT}/rewind", compact.Rewind(service))
     app.add_route("/health/live", health.Live(service))
     app.add_route("/health/ready", health.Ready(service))

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fastpaca._core import CONTEXT_ID_BYTES_MAX, KEY_BYTES_MAX
-from fastpaca.http import contexts, messages, openapi_schemas, query, window
+from fastpaca.http import compactions, contexts, messages, openapi_schemas, query, window
 
 if TYPE_CHECKING:
     from fastpaca.config import Config
@@ -21,6 +21,7 @@ _MEANS: Final = {
     "cursor": "Where the page before ended: its `next_cursor`.",
     "limit": "Items in a page.",
     "if_version": "The version that the caller expects, or has already.",
+    "at_version": "As it was at that version.",
     "min_version": "503 with Retry-After while the context is older.",
     "from_seq": "First message; negative counts from the end.",
     "to_seq": "Last message; negative counts from the end.",
@@ -42,7 +43,9 @@ def document(config: Config) -> bytes:
             "version": version("fastpaca"),
             "description": f"Bodies are JSON in UTF-8, at most {config.body_bytes_max} bytes, nested at most 128 deep.",
         },
-        "paths": _of_context(_context_paths() | _log_paths() | _window_paths() | _operator_paths()),
+        "paths": _of_context(
+            _context_paths() | _log_paths() | _compaction_paths() | _window_paths() | _operator_paths()
+        ),
         "components": {"schemas": openapi_schemas.SCHEMAS, "responses": _ERRORS},
     }
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
@@ -87,6 +90,39 @@ def _log_paths() -> dict[str, Any]:
         f"{_CONTEXT}/compact": _path(
             post=_write("compact", "Replace a range or all.", "Compact", {"200": _answer("Done.", "Changed")}),
         ),
+    }
+
+
+def _compaction_paths() -> dict[str, Any]:
+    listed = _read("listCompactions", "Compactions, newest first.", "Compactions", compactions.LIST_QUERY)
+    reverted = {"200": _answer("Reverted.", "Changed")}
+    revert = _write("revertCompaction", "Undo a caller's compaction.", "WriteOptions", reverted)
+    lease = {
+        "operationId": "takeLease",
+        "summary": "Take or renew the lease on compacting: advisory, in memory.",
+        "requestBody": {"required": False, "content": {_JSON: {"schema": {"$ref": "#/components/schemas/TakeLease"}}}},
+        "responses": {"200": _answer("Held.", "Lease")},
+    }
+    release = {
+        "operationId": "releaseLease",
+        "summary": "Give the lease back.",
+        "requestBody": {
+            "required": True,
+            "content": {_JSON: {"schema": {"$ref": "#/components/schemas/ReleaseLease"}}},
+        },
+        "responses": {"204": {"description": "Not held, whether it was or not."}},
+    }
+    version = {
+        "name": "version",
+        "in": "path",
+        "required": True,
+        "description": "The compaction's.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+    return {
+        f"{_CONTEXT}/compactions": _path(get=listed),
+        f"{_CONTEXT}/compactions/{{version}}/revert": {"parameters": [_ID, version], **_path(post=revert)},
+        f"{_CONTEXT}/compactions/lease": _path(post=lease, delete=release),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fastpaca import lease
 from fastpaca._core import BATCH_MESSAGES_MAX, KEY_BYTES_MAX, STRATEGIES, TOKEN_BUDGET_MAX
 
 Schema = dict[str, Any]
@@ -156,6 +157,38 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Contexts": _reply({"contexts": _list(_ref("Context")), "next_cursor": _TEXT_OR_NULL}),
     "Appended": _reply({"seq": _SEQ, "first_seq": _SEQ, "token_estimate": _NUMBER, **_STATE}),
     "Changed": _object(_STATE, more=True),
+    "Compactions": _reply({"compactions": _list(_ref("Compaction")), "next_cursor": _NUMBER_OR_NULL}),
+    "Compaction": _reply(
+        {
+            "version": _NUMBER,
+            "by": {"type": "string", "enum": ["caller", "policy", "repair"]},
+            "strategy": _TEXT_OR_NULL,
+            "from_seq": _NUMBER,
+            "to_seq": _NUMBER,
+            "up_to_version": _NUMBER_OR_NULL,
+            "tokens_before": _NUMBER,
+            "tokens_after": _NUMBER,
+            "created_at": _TIME,
+            "reverts": _NUMBER_OR_NULL,
+            "reverted_by": _NUMBER_OR_NULL,
+            "revertible": _FLAG,
+            "reason": _TEXT_OR_NULL,
+        }
+    ),
+    "TakeLease": _object(
+        {
+            "holder": {"type": "string", "minLength": 1, "maxLength": lease.HOLDER_BYTES_MAX},
+            "seconds": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": lease.SECONDS_MAX,
+                "default": lease.SECONDS_DEFAULT,
+            },
+            "token": {"type": "string", "description": "Renews the lease that it names."},
+        }
+    ),
+    "ReleaseLease": _object({"token": _TEXT}, required=("token",)),
+    "Lease": _reply({"token": _TEXT, "holder": _TEXT_OR_NULL, "expires_at": _TIME}),
     "Messages": _formatted(_ref("StoredMessage"), {"next_cursor": _NUMBER_OR_NULL}),
     "Tail": _formatted(_ref("StoredMessage"), {"next_offset": _NUMBER_OR_NULL}),
     "Window": _formatted(

@@ -21,6 +21,7 @@ QUERY: Final[query.Known] = {
     "close": query.FLAG,
     "if_version": query.VERSION,
     "min_version": query.VERSION,
+    "at_version": query.VERSION,
     "format": query.FORMAT,
 }
 
@@ -37,8 +38,9 @@ class Wanted:
     def __call__(self, context: _core.Context, fetched: _core.Fetched) -> tuple[str, bytes | None]:
         """Runs on the visible state."""
         at_version(context, self.min_version)
+        at_version(context, self.options.get("at_version"))
         tag = context.window_tag(**self.options)
-        if self.if_version is not None and self.if_version == context.version:
+        if self.if_version is not None and self.if_version == self.options.get("at_version", context.version):
             return tag, None
         if tag in self.known_tags or "*" in self.known_tags:
             return tag, None

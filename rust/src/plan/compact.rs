@@ -72,13 +72,25 @@ pub fn compact(draft: &mut Draft<'_>, request: &Compact, records: Records<'_>) -
 }
 
 /// Calls that wait for their results, and which something follows now, get repairs.
-fn close_inside(draft: &mut Draft<'_>, mut list: Kept, pairing: &mut Pairing) -> Result<Kept> {
-    let waiting: Vec<OpenCall> = pairing.waiting().cloned().collect();
+fn close_inside(draft: &mut Draft<'_>, list: Kept, pairing: &mut Pairing) -> Result<Kept> {
+    let waiting = pairing.waiting().cloned().collect();
+    let (list, repaired) = close_calls(draft, list, waiting, false)?;
+    pairing.close(&repaired);
+    Ok(list)
+}
+
+/// Those of the calls that something follows get repairs; the last ones too where `all` do. Gives the calls that did.
+pub(super) fn close_calls(
+    draft: &mut Draft<'_>,
+    mut list: Kept,
+    calls: Vec<OpenCall>,
+    all: bool,
+) -> Result<(Kept, Vec<OpenCall>)> {
     let mut repaired = Vec::new();
-    for call in waiting {
+    for call in calls {
         let Some(position) = list.find(call.seq) else { continue };
         let end = List { kept: &list, index: &draft.state.index, pins: &[] }.unit_end(position)?;
-        if end < list.len() {
+        if end < list.len() || all {
             let at = match list.item_at(end - 1) {
                 Some(item) => item.at,
                 None => list.cell(end - 1, &draft.state.index)?.to,
@@ -91,8 +103,7 @@ fn close_inside(draft: &mut Draft<'_>, mut list: Kept, pairing: &mut Pairing) ->
             repaired.push(call);
         }
     }
-    pairing.close(&repaired);
-    Ok(list)
+    Ok((list, repaired))
 }
 
 fn check_version(draft: &Draft<'_>, up_to_version: Option<u64>) -> Result<()> {

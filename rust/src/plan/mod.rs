@@ -5,6 +5,7 @@ mod compact;
 mod configure;
 mod place;
 mod rebuild;
+mod revert;
 mod rewind;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use crate::state::{State, RULES};
 pub use append::{append, Append};
 pub use compact::{compact, Compact, ReplacementItem};
 pub use configure::{configure, create, merge_metadata, tombstone, Configure, MetadataPatch};
+pub use revert::{revert, Revert};
 pub use rewind::{rewind, Rewind};
 
 /// The entries and bodies of a record while it is planned. Each entry is folded into the planned state at once, so the next

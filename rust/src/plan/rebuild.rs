@@ -62,16 +62,16 @@ fn appended(record: &Record, seq: u64) -> Option<&Appended> {
     })
 }
 
-fn rebuild_one(
-    draft: &mut Draft<'_>,
-    rebuilt: &mut Rebuilt,
-    entry: &Appended,
-    record: &StoredRecord<'_>,
+/// A message of the log, read back from a body of its record.
+pub(super) fn source<'a>(
+    draft: &Draft<'_>,
+    entry: &'a Appended,
+    record: &StoredRecord<'a>,
     slot: u32,
-) -> Result<()> {
+) -> Result<Source<'a>> {
     let body = record.body(slot)?;
     let parsed: Message = draft.derived(body)?;
-    let source = Source {
+    Ok(Source {
         seq: entry.seq,
         version: record.first_version,
         slot,
@@ -84,7 +84,17 @@ fn rebuild_one(
         calls: &entry.calls,
         results: &entry.results,
         more_than_results: parsed.parts.iter().any(|part| part.class != Class::ToolResult),
-    };
+    })
+}
+
+fn rebuild_one(
+    draft: &mut Draft<'_>,
+    rebuilt: &mut Rebuilt,
+    entry: &Appended,
+    record: &StoredRecord<'_>,
+    slot: u32,
+) -> Result<()> {
+    let source = source(draft, entry, record, slot)?;
     let kept = &rebuilt.kept;
     let placement = rebuilt.pairing.push(&source.shape(), |call| kept.find_repair(call.seq, call.call).is_some());
     for repair in draft.repairs(&placement)? {

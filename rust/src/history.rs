@@ -1,0 +1,334 @@
+//! The past of a context: what was kept at an earlier version, without replaying the log.
+//!
+//! Each rewrite carries the whole kept list and names the one before it. So the list at a version is that of the nearest
+//! rewrite before it, and the messages appended since: of those the index says where they stand, and only the ones that were
+//! edited or brought repairs are read. What this costs depends on the stretch between two rewrites, not on the log.
+
+mod config;
+mod list;
+mod reads;
+pub mod standing;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::entry::{Appended, Did, Entry, RewriteHead};
+use crate::error::{Error, Result};
+use crate::fetched::Records;
+use crate::index::Flags;
+use crate::kept::{ItemKind, Kept};
+use crate::limits::LINKS_MAX;
+use crate::pairing::Pairing;
+use crate::policy::Policy;
+use crate::state::State;
+
+/// A rewrite as a walk back through them finds it.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What it says of itself.
+    pub head: RewriteHead,
+    /// First version of its record.
+    pub first_version: u64,
+    /// Time of its record, ms since 1970.
+    pub time_ms: i64,
+}
+
+/// Rewrites that were read, by version. They never change, so a walk that goes on after a fetch reads none of them twice.
+#[derive(Debug, Default)]
+pub struct Links(HashMap<u64, Link>);
+
+impl Links {
+    /// The rewrite at a version.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for its record.
+    pub fn get(&mut self, version: u64, records: Records<'_>) -> Result<Link> {
+        if let Some(link) = self.0.get(&version) {
+            return Ok(link.clone());
+        }
+        let record = records.holding(version)?;
+        let head = record.rewrite_head(version)?;
+        let link = Link { head, first_version: record.first_version, time_ms: record.time_ms };
+        if self.0.len() >= LINKS_MAX {
+            self.0.clear();
+        }
+        self.0.insert(version, link.clone());
+        Ok(link)
+    }
+
+    /// Bytes held in memory, roughly.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.0.capacity() * (size_of::<Link>() + size_of::<u64>())
+    }
+}
+
+/// What a rewrite left: the list to which the messages behind it were added.
+#[derive(Debug, Default)]
+pub struct Era {
+    /// The rewrite's version, 0 before the first.
+    pub version: u64,
+    /// The last message that was there.
+    pub last_seq: u64,
+    /// The list.
+    pub kept: Kept,
+    /// Calls that were open in it.
+    pub pairing: Pairing,
+}
+
+/// A state and the records behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct History<'a> {
+    /// The state now.
+    pub state: &'a State,
+    /// Where records are found.
+    pub records: Records<'a>,
+}
+
+impl History<'_> {
+    /// The state at an earlier version, as far as a window depends on it: what was kept, how it was configured and
+    /// calibrated, which calls waited.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] for a version that is not there yet, [`Error::Need`] for bytes that lack.
+    pub fn state_at(self, version: u64, links: &mut Links) -> Result<State> {
+        let state = self.state;
+        if version > state.version {
+            return Err(Error::NotYet { wanted: version, actual: state.version });
+        }
+        let last = self.last_seq(version)?;
+        let era = self.era(self.rewrite_before(version, last, links)?)?;
+        let kept = self.kept(&era, last)?;
+        let config = self.config(version, last)?;
+        Ok(State {
+            version,
+            policy: Policy::stored(&config),
+            config,
+            updated_ms: self.records.holding(version)?.time_ms,
+            index: state.index.truncated(last)?,
+            pairing: self.pairing(&era, last)?,
+            overhead: self.overhead(version, kept.tokens(), links)?,
+            rewritten: era.version,
+            pins: self.pins(last)?,
+            kept: Arc::new(kept),
+            ..state.clone()
+        })
+    }
+
+    /// The last message at a version.
+    ///
+    /// # Errors
+    /// [`Error::Need`], as everywhere here.
+    pub fn last_seq(self, version: u64) -> Result<u64> {
+        if version >= self.state.version {
+            return Ok(self.state.last_seq());
+        }
+        Ok(self.records.holding(version)?.last_seq_at(version))
+    }
+
+    /// The last rewrite up to a version, whose last message is `last`; 0 if there is none.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn rewrite_before(self, version: u64, last: u64, links: &mut Links) -> Result<u64> {
+        let mut at = self.state.rewritten;
+        if at > version {
+            at = self.state.index.rewrite_behind(last)?.unwrap_or(at);
+        }
+        while at > version {
+            let previous = links.get(at, self.records)?.head.previous;
+            if previous >= at {
+                return Err(Error::corrupt(format!("the rewrite at version {at} names no earlier one")));
+            }
+            at = previous;
+        }
+        Ok(at)
+    }
+
+    /// The earliest message to which a rewind went back after `version`.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn rewound_since(self, version: u64) -> Result<u64> {
+        let mut earliest = u64::MAX;
+        let mut at = self.state.rewritten;
+        while at > version {
+            let head = self.records.holding(at)?.rewrite_head(at)?;
+            if let Did::Rewound(to_seq) = head.did {
+                earliest = earliest.min(to_seq);
+            }
+            at = head.previous.min(at - 1);
+        }
+        Ok(earliest)
+    }
+
+    /// What the rewrite at `version` left.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn era(self, version: u64) -> Result<Era> {
+        if version == 0 {
+            return Ok(Era::default());
+        }
+        let record = self.records.holding(version)?;
+        let none = || Error::corrupt(format!("version {version} is no rewrite"));
+        let rewrite = record.entry(version)?.into_rewrite().ok_or_else(none)?;
+        let last_seq = record.last_seq_at(version);
+        Ok(Era { version, last_seq, kept: Kept::from_runs(rewrite.kept), pairing: rewrite.pairing })
+    }
+
+    /// What was kept when message `last` was the newest and `era` the last rewrite.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn kept(self, era: &Era, last: u64) -> Result<Kept> {
+        let index = &self.state.index;
+        if era.version == self.state.rewritten {
+            return self.shortened(last);
+        }
+        index.require(era.last_seq + 1, last)?;
+        let mut marked = Vec::new();
+        for seq in era.last_seq + 1..=last {
+            let flags = index.row(seq)?.flags;
+            if flags.has(Flags::EDITED) || flags.has(Flags::AFTER_REPAIRS) {
+                marked.push(seq);
+            }
+        }
+        let entries = self.appended(&marked)?;
+        let mut kept = era.kept.clone();
+        for seq in era.last_seq + 1..=last {
+            let row = index.row(seq)?;
+            match entries.get(&seq) {
+                Some(entry) => kept.push_appended(entry, index.tokens_before(seq)?),
+                None if row.flags.has(Flags::OUT) => {}
+                None => kept.push_messages(seq, seq, u64::from(row.tokens), index.tokens_before(seq)?),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// What is kept now, less the messages behind `last` and the repairs that came with them.
+    fn shortened(self, last: u64) -> Result<Kept> {
+        let (kept, index) = (&self.state.kept, &self.state.index);
+        let mut end = kept.lower_bound(last + 1);
+        if end < kept.len() {
+            let next = index.row(kept.cell(end, index)?.from)?;
+            let came_along = |at: u64| {
+                let item = kept.item_at(at).filter(|item| item.kind == ItemKind::Repair);
+                item.is_some_and(|item| item.version == next.version)
+            };
+            while next.flags.has(Flags::AFTER_REPAIRS) && end > 0 && came_along(end - 1) {
+                end -= 1;
+            }
+        }
+        kept.slice(&[(0, end)], index)
+    }
+
+    /// The entries of messages.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn appended(self, seqs: &[u64]) -> Result<HashMap<u64, Appended>> {
+        let versions: Vec<u64> =
+            seqs.iter().map(|seq| self.state.index.row(*seq).map(|row| row.version)).collect::<Result<_>>()?;
+        let mut found = HashMap::new();
+        for record in self.records.parse_all(versions.into_iter())?.values() {
+            for entry in record.decode()?.entries {
+                if let Entry::Appended(entry) = entry {
+                    if seqs.binary_search(&entry.seq).is_ok() {
+                        found.insert(entry.seq, entry);
+                    }
+                }
+            }
+        }
+        match seqs.iter().find(|seq| !found.contains_key(seq)) {
+            Some(seq) => Err(Error::corrupt(format!("message {seq} is not in the record that the index names"))),
+            None => Ok(found),
+        }
+    }
+
+    /// Pairing when message `last` was the newest: where the list ended, and the calls that waited there. Of calls that
+    /// were repaired it knows those alone that the last rewrite or the last group left.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn pairing(self, era: &Era, last: u64) -> Result<Pairing> {
+        let index = &self.state.index;
+        let mut from = era.last_seq + 1;
+        let mut pairing = era.pairing.clone();
+        for seq in (from..=last).rev() {
+            let row = index.row(seq)?;
+            let opens = row.group == seq && !row.flags.has(Flags::OUT) && !row.flags.has(Flags::RESULTS);
+            if opens {
+                // It closed whatever group was open before it, so nothing waited then.
+                (from, pairing) = (seq, Pairing::default());
+                break;
+            }
+        }
+        let seqs: Vec<u64> = (from..=last).collect();
+        let entries = self.appended(&seqs)?;
+        for entry in seqs.iter().filter_map(|seq| entries.get(seq)) {
+            pairing.apply_appended(entry);
+        }
+        Ok(pairing)
+    }
+
+    /// Reported minus counted tokens at a version with so many kept tokens.
+    fn overhead(self, version: u64, tokens: u64, links: &mut Links) -> Result<i64> {
+        let record = self.records.holding(version)?;
+        if version < record.last_version {
+            // Inside a record: its header speaks of its end.
+            for entry in record.decode()?.entries.iter().rev().skip(narrow(record.last_version - version)) {
+                if let Entry::Appended(Appended { overhead: Some(overhead), .. }) = entry {
+                    return Ok(*overhead);
+                }
+            }
+            let Some(before) = record.first_version.checked_sub(1) else { return Ok(0) };
+            let last = self.last_seq(before)?;
+            let era = self.era(self.rewrite_before(before, last, links)?)?;
+            return self.overhead(before, self.kept(&era, last)?.tokens(), links);
+        }
+        if record.after.used_tokens > 0 || tokens == 0 {
+            return Ok(record.after.used_tokens.cast_signed() - tokens.cast_signed());
+        }
+        self.last_calibration(version)
+    }
+
+    /// The calibration that holds at a version, looked for backwards. Only where it takes away more than is kept, so that
+    /// the header of the record does not tell.
+    fn last_calibration(self, version: u64) -> Result<i64> {
+        let mut at = version;
+        loop {
+            let record = self.records.holding(at)?;
+            for entry in record.decode()?.entries.iter().rev() {
+                if let Entry::Appended(Appended { overhead: Some(overhead), .. }) = entry {
+                    return Ok(*overhead);
+                }
+            }
+            match record.first_version.checked_sub(1) {
+                Some(before) => at = before,
+                None => return Ok(0),
+            }
+        }
+    }
+
+    /// Pinned messages up to `last`: those of now, and those that a rewind took since. One that was not kept does not count.
+    fn pins(self, last: u64) -> Result<Vec<u64>> {
+        let index = &self.state.index;
+        let mut pins: Vec<u64> = self.state.pins.iter().copied().filter(|seq| *seq <= last).collect();
+        for (from, to) in &self.state.hidden {
+            index.require(*from, last.min(*to))?;
+            for seq in *from..=last.min(*to) {
+                if index.row(seq)?.flags.has(Flags::PINNED) {
+                    pins.push(seq);
+                }
+            }
+        }
+        pins.sort_unstable();
+        Ok(pins)
+    }
+}
+
+fn narrow(value: u64) -> usize {
+    crate::index::to_usize(value)
+}

@@ -1,0 +1,134 @@
+"""Revert: what a caller's compaction covered comes back as it was shown, and what came after stays."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from fastpaca.errors import FastpacaError, RevertConflictError
+from tests.support.memory import append, verify, window, write
+from tests.support.validator import Asked, check_window
+from tests.support.walk import CONTEXT, Walk
+
+BUDGET = {"strategy": "budget", "config": {}}
+USER = {"role": "user", "content": "Go on.", "token_count": 3}
+
+
+def state(walk: Walk) -> tuple[list[dict[str, Any]], list[str], int]:
+    """The kept list, less the times at which it was written down; open calls, tokens. It is a valid window."""
+    found = json.loads(window(walk.engine, CONTEXT))
+    check_window(found, Asked(budget=10_000_000, last_seq=walk.described["last_seq"]))
+    shown = [{name: value for name, value in item.items() if name != "inserted_at"} for item in found["messages"]]
+    return shown, found["open_calls"], found["used_tokens"]
+
+
+def drive(walk: Walk) -> None:
+    for _ in range(12):
+        walk.chance.choice([walk.append, walk.append, walk.append, walk.compact, walk.rewind])()
+        walk.note()
+
+
+def compact(walk: Walk, chance: random.Random) -> int:
+    """A random compaction that is taken. Gives its version."""
+    walk.chance, before = chance, walk.chance
+    while True:
+        last = walk.described["last_seq"]
+        first = chance.randint(1, last)
+        to = min(last, first + chance.randint(0, 20))
+        asked: dict[str, Any] = chance.choice([{"from_seq": first, "to_seq": to}] * 3 + [{}])
+        pieces = walk.pieces(asked.get("from_seq", 1), asked.get("to_seq", last))
+        compacted = walk.tried("compact", replacement=pieces, force=True, **asked)
+        if compacted is not None:
+            walk.chance = before
+            return int(compacted["version"])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_reverted_compaction_has_never_been(seed: int) -> None:
+    """Beside a twin that never compacts: the same window after the revert, and after whatever comes then."""
+    one, twin = (Walk(seed, policy=BUDGET, distinct=True) for _ in range(2))
+    for walk in (one, twin):
+        drive(walk)
+        append(walk.engine, CONTEXT, [USER])
+    version = compact(one, random.Random(seed + 1))
+    for walk in (one, twin):
+        for _ in range(seed % 4):
+            walk.append()
+    if seed % 3 == 0:
+        one.restart()
+    write(one.engine, CONTEXT, "revert", version=version)
+    assert state(one) == state(twin)
+    for walk in (one, twin):
+        for _ in range(4):
+            walk.append()
+    one.restart()
+    assert state(one) == state(twin)
+    verify(one.engine.log, CONTEXT)
+    for walk in (one, twin):
+        walk.close()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_reverted_the_window_is_valid(seed: int) -> None:
+    """Ids that repeat, calls that wait, later compactions and rewinds: a revert is refused or valid."""
+    walk = Walk(seed, policy=BUDGET)
+    chance = random.Random(seed)
+    drive(walk)
+    compacted: list[int] = []
+    for _ in range(25):
+        if walk.described["last_seq"] and chance.random() < 0.3:
+            compacted.append(compact(walk, chance))
+        elif compacted and chance.random() < 0.5:
+            version = chance.choice(compacted[-3:])
+            try:
+                write(walk.engine, CONTEXT, "revert", version=version)
+            except RevertConflictError:
+                continue
+        else:
+            chance.choice([walk.append, walk.append, walk.append, walk.rewind])()
+        state(walk)
+    verify(walk.engine.log, CONTEXT)
+    walk.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_list_says_what_can_be_reverted(seed: int) -> None:
+    walk = Walk(seed, policy=BUDGET)
+    chance = random.Random(seed)
+    drive(walk)
+    for _ in range(6):
+        compact(walk, chance)
+        chance.choice([walk.append, walk.append, walk.rewind])()
+    seen = []
+    cursor = None
+    while True:
+        page = json.loads(
+            walk.engine.read(CONTEXT, lambda c, f, at=cursor: c.compactions(f, cursor=at, limit=3))  # type: ignore[misc]
+        )
+        seen += page["compactions"]
+        assert len(page["compactions"]) == 3 or page["next_cursor"] is None
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    versions = [each["version"] for each in seen]
+    assert versions == sorted(versions, reverse=True)
+    for each in seen:
+        try:
+            write(walk.engine, CONTEXT, "revert", version=each["version"], if_version=10**9)
+            raise AssertionError("if_version is compared first")
+        except FastpacaError as error:
+            assert error.code == "version_conflict"
+    newest = next((each for each in seen if each["revertible"]), None)
+    if newest is None:
+        return
+    reverted = json.loads(write(walk.engine, CONTEXT, "revert", version=newest["version"]).body)
+    page = json.loads(walk.engine.read(CONTEXT, lambda c, f: c.compactions(f, limit=1000)))
+    assert page["next_cursor"] is None
+    assert page["compactions"][0]["reverts"] == newest["version"]
+    by_version = {each["version"]: each for each in page["compactions"]}
+    assert by_version[newest["version"]]["reverted_by"] == reverted["version"]
+    assert by_version[newest["version"]]["reason"] == "reverted"
+    walk.close()
