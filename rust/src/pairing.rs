@@ -294,8 +294,12 @@ impl Pairing {
         let reasoning = shape.role == Role::Assistant && shape.kinds.is_reasoning_only();
         if placement.results_in_place {
             self.answered = true;
-        } else if !shape.calls.is_empty() && self.group == 0 {
-            self.group = if self.reasoning == 0 { shape.seq } else { self.reasoning };
+        } else if !shape.calls.is_empty() {
+            if self.group == 0 {
+                self.group = if self.reasoning == 0 { shape.seq } else { self.reasoning };
+            }
+            // Of calls that came with their results no others can be parallel.
+            self.answered |= shape.kinds.has(Kinds::TOOL_RESULT);
         }
         placement.group = match (self.group, self.reasoning) {
             (0, 0) => shape.seq,

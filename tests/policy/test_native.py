@@ -415,3 +415,10 @@ def test_records_in_flight_are_edited_as_well() -> None:
         write.join(20)
     chat.count = 9
     assert chat.kept() == [1, 2, -3, 4, -5, 6, -7, 8, 9]
+
+
+def test_calls_leave_with_their_results_even_if_that_saves_nothing() -> None:
+    chat = Chat().configure("skip_parts", budget=400)
+    calls = call("a", "b", tokens=1, text="I look for two things.")
+    chat.add(user(tokens=50), calls, result("b", 120), result("a", 120), says(), user(tokens=50))
+    assert chat.kept() == [1, -2, 5, 6]

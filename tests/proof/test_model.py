@@ -21,52 +21,15 @@ from hypothesis.stateful import (
 
 from fastpaca.errors import BudgetTooSmallError, FastpacaError
 from fastpaca.log import MemoryDisk
+from tests.support.conversations import specs, texts, tokens
 from tests.support.memory import ALL_TOKENS, append, describe, memory_engine, replay, verify, window, write
 from tests.support.model import Item, Live, Model, New, Refused
 from tests.support.model_view import TooSmall, View, Views
-from tests.support.native import CALL_FORMS, RESULT_FORMS, SINGLE, Spec
-from tests.support.shapes import Ref
+from tests.support.native import Spec
 from tests.support.validator import Asked, check_window, is_prefix, messages_of
 
 BAD_RANGES = {"unknown_seq", "invalid_range"}
 """The contract says 400 of both and does not tell them apart."""
-
-tokens = st.integers(0, 40)
-refs = st.builds(Ref, st.sampled_from(["a", "b", "c", None]), st.sampled_from(["f", "g", None]))
-pinned = st.sampled_from([False] * 7 + [True])
-ids = st.sampled_from([None, None, "m1", "m2"])
-roles = st.sampled_from(["user"] * 5 + ["assistant"] * 5 + ["system", "developer", "narrator"])
-texts = st.builds(
-    Spec, roles, text=st.sampled_from(["Hello.", "Grüße, 你好", ""]), tokens=tokens, pinned=pinned, id=ids
-)
-thinking = st.builds(Spec, st.just("assistant"), thinks=st.just(True), tokens=tokens)
-
-
-@st.composite
-def calling(draw: st.DrawFn) -> Spec:
-    form = draw(st.sampled_from(CALL_FORMS))
-    calls = draw(st.lists(refs, min_size=1, max_size=1 if form in SINGLE else 3))
-    if form == "functions":
-        calls = [Ref(None, calls[0].name)]
-    if form == "responses":
-        calls = [Ref(calls[0].id, calls[0].name or "function")]
-    text = None if form in SINGLE else draw(st.sampled_from([None, "Let me see."]))
-    return Spec("assistant", form, tuple(calls), text=text, tokens=draw(tokens), pinned=draw(pinned))
-
-
-@st.composite
-def resulting(draw: st.DrawFn) -> Spec:
-    form = draw(st.sampled_from(RESULT_FORMS))
-    one = form in SINGLE or form == "openai"
-    results = draw(st.lists(refs, min_size=1, max_size=1 if one else 3))
-    if form == "functions":
-        results = [Ref(None, results[0].name)]
-    text = draw(st.sampled_from([None, None, "And then?"])) if form == "anthropic" else None
-    role = {"anthropic": "user", "functions": "function"}.get(form, "tool")
-    return Spec(role, form, results=tuple(results), text=text, tokens=draw(tokens))
-
-
-specs = st.one_of(texts, texts, calling(), resulting(), resulting(), thinking)
 
 
 class Beside(RuleBasedStateMachine):

@@ -94,17 +94,19 @@ impl SkipParts {
                 changes.extend((!opens).then_some((position, Change::Drop)));
                 continue;
             }
-            let change = work.edit(position, cell, body)?.map(|change| match change {
+            let change = match work.shorten(position, cell, body)? {
                 // Without calls and results nothing holds these messages together.
                 Change::Edit { mut item, body, saved } if unpaired => {
                     item.group = item.from;
                     Change::Edit { item, body, saved }
                 }
                 other => other,
-            });
-            changes.extend(change.map(|change| (position, change)));
+            };
+            changes.push((position, change));
         }
-        Ok(changes)
+        // Calls and results leave together, so either all changes are made or, where they save nothing, none.
+        let saves = changes.iter().any(|(_, change)| matches!(change, Change::Drop) || change.saved() > 0);
+        Ok(if saves { changes } else { Vec::new() })
     }
 
     /// The parts of each message that leave.

@@ -140,11 +140,23 @@ impl<'a> Work<'a> {
 
     /// The item with another body, unless that saves nothing.
     pub(super) fn edit(&self, position: u64, cell: &Cell, body: Vec<u8>) -> Result<Option<Change>> {
-        let derived = Message::parse_one(&body, self.rules)
-            .map_err(|cause| Error::corrupt(format!("an edited message is invalid: {cause}")))?;
-        if derived.tokens >= cell.tokens {
-            return Ok(None);
-        }
+        let derived = self.derived(&body)?;
+        Ok((derived.tokens < cell.tokens).then(|| self.change(position, cell, body, &derived)))
+    }
+
+    /// The item with fewer parts: no more tokens than before, whoever counted those.
+    pub(super) fn shorten(&self, position: u64, cell: &Cell, body: Vec<u8>) -> Result<Change> {
+        let derived = self.derived(&body)?;
+        Ok(self.change(position, cell, body, &derived))
+    }
+
+    fn derived(&self, body: &[u8]) -> Result<Message> {
+        Message::parse_one(body, self.rules)
+            .map_err(|cause| Error::corrupt(format!("an edited message is invalid: {cause}")))
+    }
+
+    fn change(&self, position: u64, cell: &Cell, body: Vec<u8>, derived: &Message) -> Change {
+        let tokens = derived.tokens.min(cell.tokens);
         let before = self.kept.item_at(position);
         let item = Item {
             kind: if cell.kind == ItemKind::Message { ItemKind::Edit } else { cell.kind },
@@ -154,7 +166,7 @@ impl<'a> Work<'a> {
             call: before.map_or(0, |item| item.call),
             version: self.bodies.first_version,
             slot: 0,
-            tokens: derived.tokens,
+            tokens,
             role: cell.role,
             kinds: derived.kinds,
             flags: Flags::EDITED
@@ -165,7 +177,7 @@ impl<'a> Work<'a> {
             group: cell.group,
             time_ms: cell.time_ms,
         };
-        Ok(Some(Change::Edit { item, body, saved: u64::from(cell.tokens - derived.tokens) }))
+        Change::Edit { item, body, saved: u64::from(cell.tokens - tokens) }
     }
 
     /// Makes changes, whose positions ascend.

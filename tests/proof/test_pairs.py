@@ -1,4 +1,4 @@
-"""Calls and results without ids pair by order; an id that no call has is no reason to take an old one."""
+"""Which result belongs to which call where ids say little, and which calls are parallel."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def test_a_result_without_an_id_is_late_where_none_waits() -> None:
 def test_a_result_with_an_unknown_id_answers_no_repaired_call() -> None:
     other = {"role": "tool", "tool_call_id": "a", "content": "done"}
     assert shown(USER, CALL, USER, other) == [1, 2, "call_2_0", 3]
+
+
+def test_calls_behind_one_that_brought_its_result_are_not_parallel() -> None:
+    part = {"type": "tool-f", "toolCallId": "a", "input": {}}
+    answered = part | {"state": "output-available", "output": 1}
+    half = {"role": "assistant", "parts": [answered, part | {"toolCallId": "b", "state": "input-available"}]}
+    assert shown(USER, half, CALL, RESULT) == [1, 2, "b", 3, 4]
