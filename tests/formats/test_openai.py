@@ -314,3 +314,16 @@ def test_other_names_are_refused(chat: fastpaca.Context, name: Any) -> None:
     with pytest.raises(fastpaca.errors.InvalidError) as caught:
         chat.window().to(name)
     assert caught.value.details["field"] == "format"
+
+
+def test_text_behind_a_call_that_waits_stands_before_the_results(chat: fastpaca.Context) -> None:
+    part: Json = {"type": "tool-f", "toolCallId": "a", "input": {}}
+    parts = [
+        part | {"state": "output-available", "output": 1},
+        part | {"toolCallId": "b", "state": "input-available"},
+        {"type": "text", "text": "One moment."},
+    ]
+    listed = request(chat, USER, {"role": "assistant", "parts": parts}, {"role": "user", "content": "Go on."})
+    assert [message["role"] for message in listed] == ["user", "assistant", "tool", "tool", "user"]
+    assert [call["id"] for call in listed[1]["tool_calls"]] == ["a", "b"]
+    assert [message["tool_call_id"] for message in listed[2:4]] == ["a", "b"]
