@@ -63,7 +63,10 @@ ui_texts = st.just({"type": "text", "text": "One moment.", "state": "done"})
 ui_messages = st.builds(
     lambda parts: {"role": "assistant", "parts": parts}, st.lists(st.one_of(ui_parts, ui_texts), min_size=1, max_size=4)
 )
-reasoning_items = st.just({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "Z2liYmVyaXNo"})
+reasoning_items = st.builds(
+    lambda unique: {"type": "reasoning", "id": f"rs_{unique}", "summary": [], "encrypted_content": "Z2liYmVyaXNo"},
+    st.uuids(),
+)
 signed_calls = st.builds(
     lambda call_id: {
         "role": "assistant",
