@@ -17,9 +17,12 @@ RULES = (
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAsync(Context|Lease|Store|Transport)\b", r"\1"),
+    (r"\bAsync(Context|Lease|Store|Subscription|Transport)\b", r"\1"),
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
+    (r"__aiter__", "__iter__"),
+    (r"__anext__", "__next__"),
+    (r"\baclose\b", "close"),
     (r"import Iterator, Iterable, Mapping, Sequence", "import Iterable, Iterator, Mapping, Sequence"),
 )
 

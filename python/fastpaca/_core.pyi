@@ -13,6 +13,7 @@ __all__ = [
     "ENCODINGS",
     "FAMILIES",
     "FORMATS",
+    "FRAMES",
     "INVALID_CODES",
     "KEY_BYTES_MAX",
     "PAGE_MESSAGES_DEFAULT",
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "chunk_key",
     "convert",
+    "frames",
     "idempotency_key",
     "parse",
     "record_key",
@@ -50,6 +52,8 @@ FORMATS: tuple[str, ...]
 """Names of the formats in which messages are given."""
 INVALID_CODES: tuple[str, ...]
 """Codes that a malformed request can have."""
+FRAMES: tuple[str, ...]
+"""Kinds of frames."""
 STRATEGIES: tuple[str, ...]
 """Names of the policies of the core."""
 POLICIES: tuple[tuple[str, list[str], str], ...]
@@ -141,6 +145,16 @@ def convert(replies: Sequence[bytes], format: str, *, model: str | None = None) 
 
     `{"request": ..., "omitted_reasoning": ...}`, of a window the same bytes as `Context.window` for that format where
     `model` is the context's. Raises `CoreError` for `parts`, for an unknown format, and for what holds no messages.
+    """
+
+def frames(
+    record: bytes, *, after: int | None = None, context_id: str | None = None, include_messages: bool = True
+) -> list[tuple[int, str, str | None, bytes]]:
+    """What subscribers are told of a stored record: version, kind, id of the message, and the frame's JSON.
+
+    One frame for each entry behind version `after`, and one of kind `window` for what is kept then. With `context_id`
+    each frame names the context; without `include_messages` a message is named, not shown. Raises `CoreError` for a
+    record that is damaged or of a newer release.
     """
 
 def idempotency_key(id: str, key: str) -> tuple[int, bytes]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from fastpaca import types
 from fastpaca._core import PAGE_MESSAGES_MAX
 from fastpaca.engine import Reply
+from fastpaca.streams.frames import Frame
 from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
@@ -63,14 +64,52 @@ class AsyncTransport(Protocol):
         """A page from the newest message backwards as JSON."""
         ...
 
+    async def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
+        """Continues a draft."""
+        ...
+
+    async def drop_draft(self, context_id: str, message_id: str) -> None:
+        """Drops a draft."""
+        ...
+
     async def contexts(
         self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
     ) -> tuple[list[bytes], str | None]:
         """A page of contexts as JSON, and the next cursor."""
         ...
 
+    def subscribe(
+        self, context_id: str | None, *, cursor: int | str | None, include_messages: bool
+    ) -> AsyncSubscription:
+        """Frames of one context, or of all."""
+        ...
+
     async def close(self) -> None:
         """Releases what it holds."""
+        ...
+
+
+class AsyncSubscription(Protocol):
+    """Frames as they become visible, oldest first. Ends behind a frame `tombstoned` or `gap`, or when it is closed."""
+
+    def __aiter__(self) -> Self:
+        """Itself."""
+        ...
+
+    async def __anext__(self) -> Frame:
+        """The next frame. Raises `NotFoundError`, or `InvalidError` for a cursor that nothing has reached."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Begins it, which iterating does by itself."""
+        ...
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Closes it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends it. Again: does nothing."""
         ...
 
 
@@ -303,6 +342,25 @@ class AsyncContext:
             await self._write_pending()
         return ContextInfo.of(await self._transport.describe(self.id))
 
+    def subscribe(self, *, cursor: int | None = None, include_messages: bool = True) -> AsyncSubscription:
+        """What happens in the context, as frames: `message`, `compaction`, `config` and so on, one for each entry.
+
+        Begins behind version `cursor`, with nothing skipped and nothing twice; without it, with what comes from now on.
+        """
+        return self._transport.subscribe(self.id, cursor=cursor, include_messages=include_messages)
+
+    async def draft(self, message_id: str, offset: int, delta: str) -> int:
+        """Tells subscribers how a message that is being written goes on at `offset`; gives its length.
+
+        Held in memory, and gone once a message with this id is appended, or after two minutes without a delta. Lengths
+        count Unicode code points. Raises `DraftConflictError` where the offset does not continue it.
+        """
+        return await self._transport.draft(self.id, message_id, offset, delta)
+
+    async def drop_draft(self, message_id: str) -> None:
+        """Drops a draft whose message will not be appended."""
+        await self._transport.drop_draft(self.id, message_id)
+
     async def delete(self, *, if_version: int | None = None, idempotency_key: str | None = None) -> None:
         """Tombstones the context: it takes no more writes, reads go on."""
         await self._write("tombstone", idempotency_key, if_version=if_version)
@@ -389,6 +447,12 @@ class AsyncStore:
                 yield ContextInfo.of(described)
             if cursor is None:
                 return
+
+    def subscribe(
+        self, context_id: str | None = None, *, cursor: int | str | None = None, include_messages: bool = True
+    ) -> AsyncSubscription:
+        """What happens in all contexts, or in one, as frames. Those of all carry `context_id`, and an opaque cursor."""
+        return self._transport.subscribe(context_id, cursor=cursor, include_messages=include_messages)
 
     async def close(self) -> None:
         """Writes what is under way and releases the store. Again: does nothing. Later use raises `ClosedError`."""

@@ -116,6 +116,10 @@ class Config:
         default=75, metadata=_setting(_integer(1, 3600), "How long an idle connection is kept open.")
     )
 
+    streams_max: int = field(
+        default=512, metadata=_setting(_integer(0, 1 << 20), "Streams that may be open at once; more get 503.")
+    )
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None, **flags: str | None) -> Config:
         """Reads the environment; flags that are not None win. Raises `ConfigError`."""

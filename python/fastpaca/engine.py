@@ -21,6 +21,7 @@ from fastpaca.errors import FastpacaError, NotFoundError, NotYetError, Tombstone
 from fastpaca.handles import NOTHING, Handle, Handles, raised
 from fastpaca.lease import Leases
 from fastpaca.log.base import Family, Log, OnGroup, Pending, Put
+from fastpaca.streams.hub import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +137,11 @@ class Engine:
         self._observers: list[OnGroup] = []
         self._consults = Consults(self)
         log.observe(self._wake_loops)
+        self.hub = Hub(self)
+
+    def is_cold(self, context_id: str) -> bool:
+        """Whether the context has to be read from the log first, which takes a thread of an event loop."""
+        return self._handles.is_cold(context_id)
 
     def observe(self, on_group: OnGroup) -> None:
         """Adds what is called after each group of commits, on the writer's thread."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastpaca.engine import CACHE_BYTES, Engine, Reply, at_version
 from fastpaca.log.rocks import RocksLog
+from fastpaca.streams.drafts import check_delta
+from fastpaca.streams.subscribe import AsyncFrames, Frames
 
 if TYPE_CHECKING:
     import os
@@ -65,6 +67,18 @@ class LocalTransport:
     ) -> tuple[list[bytes], str | None]:
         """A page of contexts as JSON, and the next cursor."""
         return self.engine.contexts(prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=limit)
+
+    def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
+        """Continues a draft."""
+        return self.engine.hub.draft(context_id, message_id, *check_delta(offset, delta))
+
+    def drop_draft(self, context_id: str, message_id: str) -> None:
+        """Drops a draft."""
+        self.engine.hub.drop_draft(context_id, message_id)
+
+    def subscribe(self, context_id: str | None, *, cursor: int | str | None, include_messages: bool) -> Frames:
+        """Frames of one context, or of all."""
+        return Frames(self.engine.hub, context_id, cursor, include_messages=include_messages)
 
     def close(self) -> None:
         """Writes what is under way and releases the store."""
@@ -127,6 +141,18 @@ class AsyncLocalTransport:
         return await asyncio.to_thread(
             self._blocking.contexts, prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=limit
         )
+
+    async def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
+        """Continues a draft."""
+        return await asyncio.to_thread(self._blocking.draft, context_id, message_id, offset, delta)
+
+    async def drop_draft(self, context_id: str, message_id: str) -> None:
+        """Drops a draft."""
+        self._blocking.drop_draft(context_id, message_id)
+
+    def subscribe(self, context_id: str | None, *, cursor: int | str | None, include_messages: bool) -> AsyncFrames:
+        """Frames of one context, or of all."""
+        return AsyncFrames(self.engine.hub, context_id, cursor, include_messages=include_messages)
 
     async def close(self) -> None:
         """Writes what is under way and releases the store."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from fastpaca import types
 from fastpaca._core import PAGE_MESSAGES_MAX
 from fastpaca.engine import Reply
+from fastpaca.streams.frames import Frame
 from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
@@ -63,14 +64,50 @@ class Transport(Protocol):
         """A page from the newest message backwards as JSON."""
         ...
 
+    def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
+        """Continues a draft."""
+        ...
+
+    def drop_draft(self, context_id: str, message_id: str) -> None:
+        """Drops a draft."""
+        ...
+
     def contexts(
         self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
     ) -> tuple[list[bytes], str | None]:
         """A page of contexts as JSON, and the next cursor."""
         ...
 
+    def subscribe(self, context_id: str | None, *, cursor: int | str | None, include_messages: bool) -> Subscription:
+        """Frames of one context, or of all."""
+        ...
+
     def close(self) -> None:
         """Releases what it holds."""
+        ...
+
+
+class Subscription(Protocol):
+    """Frames as they become visible, oldest first. Ends behind a frame `tombstoned` or `gap`, or when it is closed."""
+
+    def __iter__(self) -> Self:
+        """Itself."""
+        ...
+
+    def __next__(self) -> Frame:
+        """The next frame. Raises `NotFoundError`, or `InvalidError` for a cursor that nothing has reached."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begins it, which iterating does by itself."""
+        ...
+
+    def __exit__(self, *_exc: object) -> None:
+        """Closes it."""
+        ...
+
+    def close(self) -> None:
+        """Ends it. Again: does nothing."""
         ...
 
 
@@ -297,6 +334,25 @@ class Context:
             self._write_pending()
         return ContextInfo.of(self._transport.describe(self.id))
 
+    def subscribe(self, *, cursor: int | None = None, include_messages: bool = True) -> Subscription:
+        """What happens in the context, as frames: `message`, `compaction`, `config` and so on, one for each entry.
+
+        Begins behind version `cursor`, with nothing skipped and nothing twice; without it, with what comes from now on.
+        """
+        return self._transport.subscribe(self.id, cursor=cursor, include_messages=include_messages)
+
+    def draft(self, message_id: str, offset: int, delta: str) -> int:
+        """Tells subscribers how a message that is being written goes on at `offset`; gives its length.
+
+        Held in memory, and gone once a message with this id is appended, or after two minutes without a delta. Lengths
+        count Unicode code points. Raises `DraftConflictError` where the offset does not continue it.
+        """
+        return self._transport.draft(self.id, message_id, offset, delta)
+
+    def drop_draft(self, message_id: str) -> None:
+        """Drops a draft whose message will not be appended."""
+        self._transport.drop_draft(self.id, message_id)
+
     def delete(self, *, if_version: int | None = None, idempotency_key: str | None = None) -> None:
         """Tombstones the context: it takes no more writes, reads go on."""
         self._write("tombstone", idempotency_key, if_version=if_version)
@@ -383,6 +439,12 @@ class Store:
                 yield ContextInfo.of(described)
             if cursor is None:
                 return
+
+    def subscribe(
+        self, context_id: str | None = None, *, cursor: int | str | None = None, include_messages: bool = True
+    ) -> Subscription:
+        """What happens in all contexts, or in one, as frames. Those of all carry `context_id`, and an opaque cursor."""
+        return self._transport.subscribe(context_id, cursor=cursor, include_messages=include_messages)
 
     def close(self) -> None:
         """Writes what is under way and releases the store. Again: does nothing. Later use raises `ClosedError`."""

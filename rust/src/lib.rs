@@ -20,6 +20,7 @@ pub mod error;
 pub mod estimate;
 pub mod fetched;
 pub mod format;
+pub mod frames;
 pub mod history;
 pub mod idempotency;
 pub mod index;

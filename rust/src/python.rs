@@ -2,6 +2,7 @@
 
 mod columns;
 mod errors;
+mod frames;
 mod verifier;
 
 use std::collections::HashSet;
@@ -432,6 +433,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for function in [
         wrap_pyfunction!(convert, module)?,
         wrap_pyfunction!(parse, module)?,
+        wrap_pyfunction!(frames::frames, module)?,
         wrap_pyfunction!(idempotency_key, module)?,
         wrap_pyfunction!(snapshot_key, module)?,
         wrap_pyfunction!(record_key, module)?,
@@ -447,6 +449,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let native: Vec<_> = policy::NATIVE.iter().map(|n| (n.name, n.keys.to_vec(), n.about)).collect();
     module.add("POLICIES", PyList::new(py, native)?.to_tuple())?;
     module.add("POLICY_KEYS", PyList::new(py, policy::COMMON_KEYS)?.to_tuple())?;
+    module.add("FRAMES", PyList::new(py, crate::frames::KINDS)?.to_tuple())?;
     module.add("ENCODINGS", PyList::new(py, Encoding::ALL.map(Encoding::name))?.to_tuple())?;
     module.add("TOKEN_BUDGET_MAX", limits::TOKEN_BUDGET_MAX)?;
     module.add("PAGE_MESSAGES_MAX", limits::PAGE_MESSAGES_MAX)?;

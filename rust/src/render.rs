@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::Timestamp;
 
+use crate::config::Config;
 use crate::error::Result;
 use crate::fetched::Records;
 use crate::format::{Format, Options, Request};
@@ -82,6 +83,13 @@ fn item(out: &mut Json, cell: &Cell, time_ms: i64, body: &[u8]) {
         out.raw(",\"edited\":true");
     }
     out.raw(",");
+    out.0.extend_from_slice(body.get(1..).unwrap_or_default());
+}
+
+/// Appends a message of the log as a replay shows it.
+pub fn log_item(out: &mut Json, seq: u64, tokens: u32, time_ms: i64, body: &[u8]) {
+    out.raw("{\"seq\":").number(seq).raw(",\"token_count\":").number(u64::from(tokens));
+    out.raw(",\"inserted_at\":").time(time_ms).raw(",");
     out.0.extend_from_slice(body.get(1..).unwrap_or_default());
 }
 
@@ -175,7 +183,20 @@ pub fn context(state: &State) -> Vec<u8> {
     let mut out = Json::default();
     let config = &state.config;
     out.raw("{\"id\":").string(&state.id);
-    out.raw(",\"token_budget\":").number(config.token_budget);
+    out.raw(",");
+    configuration(&mut out, config);
+    out.raw(",\"metadata\":").raw(&state.metadata);
+    out.raw(",\"status\":").string(if state.tombstoned { "tombstoned" } else { "active" });
+    out.raw(",\"version\":").number(state.version).raw(",\"last_seq\":").number(state.last_seq());
+    out.raw(",\"used_tokens\":").number(state.used_tokens());
+    out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
+    out.raw(",\"created_at\":").time(state.created_ms).raw(",\"updated_at\":").time(state.updated_ms).raw("}");
+    out.0
+}
+
+/// Appends the fields of a configuration, separated by commas.
+pub fn configuration(out: &mut Json, config: &Config) {
+    out.raw("\"token_budget\":").number(config.token_budget);
     out.raw(",\"reserve_tokens\":").number(config.reserve_tokens);
     out.raw(",\"trigger_ratio\":").raw(&config.trigger_ratio.to_string());
     out.raw(",\"policy\":{\"strategy\":")
@@ -185,13 +206,6 @@ pub fn context(state: &State) -> Vec<u8> {
         .raw("}");
     out.raw(",\"model\":").raw(&optional(config.model.as_deref()));
     out.raw(",\"tokenizer\":").raw(&optional(config.tokenizer.as_deref()));
-    out.raw(",\"metadata\":").raw(&state.metadata);
-    out.raw(",\"status\":").string(if state.tombstoned { "tombstoned" } else { "active" });
-    out.raw(",\"version\":").number(state.version).raw(",\"last_seq\":").number(state.last_seq());
-    out.raw(",\"used_tokens\":").number(state.used_tokens());
-    out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
-    out.raw(",\"created_at\":").time(state.created_ms).raw(",\"updated_at\":").time(state.updated_ms).raw("}");
-    out.0
 }
 
 /// A string, or null.

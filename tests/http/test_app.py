@@ -125,7 +125,8 @@ def document() -> dict[str, Any]:
 def test_the_document_describes_every_route() -> None:
     served: dict[str, set[str]] = {}
     for route in inspect_app(create_app(Config(), Service(Config()))).routes:
-        internal = {"OPTIONS", *(method.method for method in route.methods if method.internal)}
+        # A WebSocket is an upgrade of GET, which the document describes there.
+        internal = {"OPTIONS", "WEBSOCKET", *(method.method for method in route.methods if method.internal)}
         served[route.path] = {method.method.lower() for method in route.methods if method.method not in internal}
     described = {
         path: {name for name in operations if name != "parameters"} for path, operations in document()["paths"].items()

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fastpaca._core import CONTEXT_ID_BYTES_MAX, KEY_BYTES_MAX
-from fastpaca.http import compactions, contexts, messages, openapi_schemas, query, window
+from fastpaca.http import compactions, contexts, messages, openapi_schemas, query, stream, window
 
 if TYPE_CHECKING:
     from fastpaca.config import Config
@@ -31,11 +31,14 @@ _MEANS: Final = {
     "fit": "`steps` keeps the prefix stable for caches, `largest` takes all that fits.",
     "close": "Closes calls at the end that have no result yet.",
     "format": "How messages are given: as stored, or as the arguments of a provider's call.",
+    "include_messages": "`false` names messages and does not show them.",
 }
 
 
 def document(config: Config) -> bytes:
     """The document as JSON."""
+    paths = _context_paths() | _log_paths() | _compaction_paths() | _window_paths() | _stream_paths()
+    paths |= _operator_paths()
     found = {
         "openapi": "3.1.0",
         "info": {
@@ -43,9 +46,7 @@ def document(config: Config) -> bytes:
             "version": version("fastpaca"),
             "description": f"Bodies are JSON in UTF-8, at most {config.body_bytes_max} bytes, nested at most 128 deep.",
         },
-        "paths": _of_context(
-            _context_paths() | _log_paths() | _compaction_paths() | _window_paths() | _operator_paths()
-        ),
+        "paths": _of_context(paths),
         "components": {"schemas": openapi_schemas.SCHEMAS, "responses": _ERRORS},
     }
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
@@ -133,6 +134,46 @@ def _window_paths() -> dict[str, Any]:
     operation["responses"]["304"] = {"description": "The caller has it already."}
     alias = operation | {"operationId": "readWindowAlias"}
     return {f"{_CONTEXT}/window": _path(get=operation), f"{_CONTEXT}/context": _path(get=alias)}
+
+
+def _stream_paths() -> dict[str, Any]:
+    of_one = _stream("streamContext", "Frames of one context; the cursor is a version.", stream.CONTEXT_QUERY)
+    of_all = _stream("streamAll", "Frames of all contexts; the cursor is opaque.", stream.GLOBAL_QUERY)
+    drop = {
+        "operationId": "dropDraft",
+        "summary": "Drop a draft that will not be appended.",
+        "responses": {"204": {"description": "Dropped."}},
+    }
+    draft = {
+        "operationId": "draft",
+        "summary": "Continue a message that is being written; what was sent before may be sent again.",
+        "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Draft"}}}},
+        "responses": {"200": _answer("The draft's length.", "Drafted")},
+    }
+    message_id = {"name": "message_id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    drafts = _path(post=draft, delete=drop)
+    drafts["parameters"] = [_ID, message_id]
+    return {
+        f"{_CONTEXT}/stream": {"get": of_one},
+        "/v1/stream": {"get": of_all},
+        f"{_CONTEXT}/drafts/{{message_id}}": drafts,
+    }
+
+
+def _stream(name: str, summary: str, known: query.Known) -> dict[str, Any]:
+    parameters = [_parameter(each, kind) for each, kind in known.items()]
+    parameters.append(_header("Last-Event-ID", "As `cursor`, and wins over it: a browser sends it.", None))
+    schema = {"schema": {"$ref": "#/components/schemas/Frame"}}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": "Server-sent events, or with an upgrade a WebSocket of one text message a frame.",
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "Frames, one an event.", "content": {"text/event-stream": schema}},
+            "default": {"$ref": "#/components/responses/Error"},
+        },
+    }
 
 
 def _operator_paths() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fastpaca import lease
-from fastpaca._core import BATCH_MESSAGES_MAX, KEY_BYTES_MAX, STRATEGIES, TOKEN_BUDGET_MAX
+from fastpaca._core import BATCH_MESSAGES_MAX, FRAMES, KEY_BYTES_MAX, STRATEGIES, TOKEN_BUDGET_MAX
 
 Schema = dict[str, Any]
 
@@ -202,6 +202,17 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "open_calls": _list({}),
         },
     ),
+    "Frame": _object(
+        {
+            "type": {"type": "string", "enum": [*FRAMES, "draft", "gap", "ping"]},
+            "version": _NUMBER,
+            "context_id": _TEXT,
+        },
+        required=("type",),
+        more=True,
+    ),
+    "Draft": _object({"offset": _NUMBER, "delta": _TEXT}, required=("offset", "delta")),
+    "Drafted": _reply({"length": _NUMBER}),
     "Health": _object({"status": _TEXT, "position": _NUMBER}, required=("status",), more=True),
     "Document": _ANY,
 }

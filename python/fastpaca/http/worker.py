@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from typing import Any, Final, cast
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from fastpaca.http.errors import body_of
+from fastpaca.http.stream import END_STREAM
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Request line and headers together, give or take one read."""
 _PATH_BYTES_MAX: Final = 65535
 
 
-class Protocol(HttpToolsProtocol):
+STUCK_S: Final = 90.0
+"""A peer that takes nothing of what waits for it for so long is cut off."""
+
+
+class CutsOff(asyncio.Protocol):
+    """Ends a connection whose peer has stopped reading."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    transport: asyncio.Transport
+
+    def pause_writing(self) -> None:
+        """More waits than the transport wants to hold."""
+        super().pause_writing()
+        self._deadline = asyncio.get_running_loop().call_later(STUCK_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+
+class WebSocketProtocol(CutsOff, WebSocketsSansIOProtocol):
+    """uvicorn's. It pings, and closes what does not answer."""
+
+
+class Protocol(CutsOff, HttpToolsProtocol):
     """uvicorn holds heads of any size; here what has come of one that is not complete is counted."""
 
     head_bytes = 0
+
+    def shutdown(self) -> None:
+        """The server ends: a stream would not by itself."""
+        self._end_stream()
+        super().shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone: a stream would notice with its next frame."""
+        self._end_stream()
+        super().connection_lost(exc)
+
+    def _end_stream(self) -> None:
+        scope = cast("dict[str, Any] | None", self.scope)
+        if scope is not None and END_STREAM in scope:
+            scope[END_STREAM]()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser."""
@@ -57,7 +101,10 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012
         "loop": "uvloop",
         "http": Protocol,
-        "ws": "none",
+        "ws": WebSocketProtocol,
+        "ws_max_size": 64 * 1024,
+        "ws_ping_interval": 30.0,
+        "ws_ping_timeout": 60.0,
         "interface": "asgi3",
         "lifespan": "on",
         "access_log": False,

@@ -1,0 +1,147 @@
+"""`/v1/contexts/{context_id}/stream` and `/v1/stream`: frames by WebSocket or server-sent events.
+
+Without `cursor` a stream begins with what comes from now on; with it, behind that place, from disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import falcon
+from falcon.asgi import SSEvent
+
+from fastpaca.errors import FastpacaError
+from fastpaca.http import query
+from fastpaca.http.errors import RequestError, body_of
+from fastpaca.streams.frames import made
+from fastpaca.streams.subscribe import AsyncFrames
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from falcon.asgi import Response, WebSocket
+
+    from fastpaca.http.request import Request
+    from fastpaca.http.service import Service
+    from fastpaca.streams.frames import Frame
+
+END_STREAM: Final = "fastpaca.end_stream"
+"""Key of an ASGI scope: what ends its stream."""
+PING_S: Final = 30.0
+"""After so long without a frame a `ping` is sent."""
+_SSE: Final = "text/event-stream"
+_PING: Final = made("ping")
+
+CONTEXT_QUERY: Final[query.Known] = {"cursor": query.VERSION, "include_messages": query.FLAG}
+GLOBAL_QUERY: Final[query.Known] = {"cursor": query.Text(), "include_messages": query.FLAG}
+
+
+class Streams:
+    """Connections that are open, at most so many. What both resources share."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.open = 0
+
+    @contextlib.asynccontextmanager
+    async def subscribed(self, context_id: str | None, wanted: Mapping[str, Any]) -> AsyncIterator[AsyncFrames]:
+        """A subscription that holds one of the connections. Raises `RequestError` when there is none left."""
+        self.admit()
+        self.open += 1
+        hub = self._service.engine.hub
+        cursor, include_messages = wanted.get("cursor"), wanted.get("include_messages", True)
+        try:
+            async with AsyncFrames(hub, context_id, cursor, include_messages=include_messages) as frames:
+                yield frames
+        finally:
+            self.open -= 1
+
+    def admit(self) -> None:
+        """Raises `RequestError` when no connection is left. Whom a stream is for will be asked here as well."""
+        most = self._service.config.streams_max
+        if self.open >= most:
+            raise RequestError(503, "too_many_streams", f"{most} streams are open, which is the limit", limit=most)
+
+    async def frames(self, frames: AsyncFrames) -> AsyncIterator[Frame]:
+        """Frames, and pings where none come for a while. Drafts that nobody ends are dropped on the way."""
+        while True:
+            batch = asyncio.ensure_future(frames.batch())
+            try:
+                while not (await asyncio.wait({batch}, timeout=PING_S))[0]:
+                    self._service.engine.hub.sweep()
+                    yield _PING
+            finally:
+                batch.cancel()
+            found = batch.result()
+            if not found:
+                return
+            for frame in found:
+                yield frame
+
+
+class Stream:
+    """The stream of one context; without a context's id in its path, of all."""
+
+    def __init__(self, streams: Streams, known: query.Known) -> None:
+        self._streams = streams
+        self._known = known
+
+    async def on_get(self, req: Request, resp: Response, context_id: str | None = None) -> None:
+        """Server-sent events. `Last-Event-ID`, which a browser sends when it connects again, wins over `cursor`."""
+        wanted = query.read(req.query_string, self._known)
+        last = req.get_header("last-event-id")
+        if last:
+            wanted["cursor"] = self._known["cursor"].read("Last-Event-ID", last)
+        if not req.client_accepts(_SSE) or _SSE not in (req.accept or ""):
+            message = f"Accept: this is a stream; ask for {_SSE}, or for an upgrade to a WebSocket"
+            raise RequestError(400, "stream_expected", message, field="Accept")
+        opened = contextlib.AsyncExitStack()
+        frames = await opened.enter_async_context(self._streams.subscribed(context_id, wanted))
+        resp.set_header("cache-control", "no-store")
+        resp.set_header("x-accel-buffering", "no")
+        req.scope[END_STREAM] = frames.end
+        resp.sse = self._events(opened, frames)
+
+    async def _events(self, opened: contextlib.AsyncExitStack, frames: AsyncFrames) -> AsyncIterator[SSEvent]:
+        async with opened:
+            # The head is sent with the first event: a client must not wait for it until something happens.
+            yield SSEvent(comment="open")
+            try:
+                async for frame in self._streams.frames(frames):
+                    cursor = None if frame.cursor is None else str(frame.cursor)
+                    yield SSEvent(data=frame.data, event=frame.type, event_id=cursor)
+            except FastpacaError as error:
+                yield SSEvent(data=body_of(error.code, str(error), error.details), event="error")
+
+    async def on_websocket(self, req: Request, ws: WebSocket, context_id: str | None = None) -> None:
+        """A WebSocket: one text message a frame. What the client sends is read and ignored."""
+        wanted = query.read(req.query_string, self._known)
+        async with self._streams.subscribed(context_id, wanted) as frames:
+            await ws.accept()
+            sender = asyncio.ensure_future(self._send(ws, frames))
+            reader = asyncio.ensure_future(_drain(ws))
+            try:
+                await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await _cancelled(reader, sender)
+            if sender.done() and not sender.cancelled():
+                sender.result()
+
+    async def _send(self, ws: WebSocket, frames: AsyncFrames) -> None:
+        with contextlib.suppress(falcon.WebSocketDisconnected):
+            async for frame in self._streams.frames(frames):
+                await ws.send_text(frame.data.decode())
+
+
+async def _drain(ws: WebSocket) -> None:
+    with contextlib.suppress(falcon.WebSocketDisconnected, falcon.PayloadTypeError):
+        while True:
+            await ws.receive_text()
+
+
+async def _cancelled(*tasks: asyncio.Future[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
