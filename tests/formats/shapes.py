@@ -95,6 +95,9 @@ def _content(n: int, content: object, kinds: set[str]) -> list[str]:
 def grows(before: Json, after: Json) -> bool:
     """Whether `after` only adds to the messages of `before`; the last one may get more calls."""
     if "input" in before:
+        if before["instructions"] is None and after["instructions"] is not None:
+            # Of a head alone: its texts were the input.
+            return bool(after["instructions"].startswith(before["input"][0]["content"]) and len(before["input"]) == 1)
         return bool(before["input"] == after["input"][: len(before["input"])])
     old, new = before["messages"], after["messages"]
     if len(old) > len(new):

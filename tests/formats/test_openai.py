@@ -11,6 +11,7 @@ import pytest
 import fastpaca
 from fastpaca import _core
 from tests.formats.shapes import faults
+from tests.formats.valid import violations
 
 Json = dict[str, Any]
 
@@ -25,6 +26,7 @@ def request(chat: fastpaca.Context, *messages: Json) -> list[Json]:
     chat.append(messages)
     found = chat.window(close=True).to("openai")
     assert faults(found) == []
+    assert violations("openai", found, None) == []
     assert list(found) == ["messages"]
     listed: list[Json] = found["messages"]
     return listed

@@ -10,6 +10,7 @@ import pytest
 
 import fastpaca
 from tests.formats.shapes import responses_faults
+from tests.formats.valid import violations
 
 Json = dict[str, Any]
 USER: Json = {"role": "user", "content": "Go on."}
@@ -25,6 +26,7 @@ def request(chat: fastpaca.Context, *messages: Json) -> Json:
     chat.append(messages)
     found = chat.window(close=True).to("openai-responses")
     assert responses_faults(found) == []
+    assert violations("openai-responses", found, None) == []
     return found
 
 
@@ -130,3 +132,64 @@ def test_reasoning_that_the_ai_sdk_kept(chat: fastpaca.Context) -> None:
         {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAA"},
         {"role": "assistant", "content": "Yes."},
     ]
+
+
+def test_texts_of_one_reasoning_item_that_the_ai_sdk_kept_apart(chat: fastpaca.Context) -> None:
+    def part(text: str, encrypted: str) -> Json:
+        kept = {"openai": {"itemId": "rs_1", "reasoningEncryptedContent": encrypted}}
+        return {"type": "reasoning", "text": text, "providerMetadata": kept}
+
+    parts = [part("One.", "gAAA"), part("Two.", "gBBB"), {"type": "text", "text": "Yes."}]
+    found = request(chat, USER, {"role": "assistant", "parts": parts})
+    summary = [{"type": "summary_text", "text": "One."}, {"type": "summary_text", "text": "Two."}]
+    assert found["input"][1] == {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gBBB"}
+
+
+def test_an_item_id_is_shown_once(chat: fastpaca.Context) -> None:
+    def answer(call_id: str) -> list[Json]:
+        return [
+            USER,
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+            {"type": "function_call", "id": "fc_1", "name": "f", "arguments": "{}", "call_id": call_id},
+            {"type": "function_call_output", "output": "1", "call_id": call_id},
+        ]
+
+    found = request(chat, *answer("a"), *answer("b"))
+    call = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "b"}
+    output = {"type": "function_call_output", "output": "1", "call_id": "b"}
+    assert found["input"] == [*answer("a"), USER, call, output]
+    assert chat.window().omitted_reasoning("openai-responses") == [6]
+
+
+def test_ids_go_with_reasoning_that_a_policy_dropped(chat: fastpaca.Context, tmp_path: Path) -> None:
+    text = {"type": "output_text", "text": "Yes.", "annotations": []}
+    search = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "q"},
+    }
+    messages: list[Json] = [
+        USER,
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+        search,
+        {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gBBB"},
+        {"type": "function_call", "id": "fc_1", "name": "f", "arguments": "{}", "call_id": "a"},
+        {"type": "function_call_output", "output": "1", "call_id": "a"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]},
+        USER,
+    ]
+    kept = request(chat, *messages)["input"]
+    assert kept == [*messages[:6], {"role": "assistant", "content": "Yes."}, USER]
+    config = {"kinds": ["reasoning"], "trigger_ratio": 0.5, "target_ratio": 0.45, "overflow": "flag"}
+    with fastpaca.open(tmp_path / "small") as store:
+        small = store.context("small", budget=1000, policy={"strategy": "skip_parts", "config": config})
+        found = request(small, {**messages[0], "token_count": 700}, *messages[1:])
+    call = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "a"}
+    assert found["input"] == [USER, call, messages[5], {"role": "assistant", "content": "Yes."}, USER]
+
+
+def test_a_head_alone_is_the_input(chat: fastpaca.Context) -> None:
+    found = request(chat, {"role": "system", "content": "One."}, {"role": "developer", "content": "Two."})
+    assert found == {"instructions": None, "input": [{"role": "system", "content": "One.\n\nTwo."}]}
+    assert request(chat, USER) == {"instructions": "One.\n\nTwo.", "input": [USER]}

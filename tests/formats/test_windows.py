@@ -13,6 +13,7 @@ from fastpaca import _core
 from fastpaca.engine import Engine
 from fastpaca.errors import BudgetTooSmallError
 from tests.formats.shapes import faults, grows, responses_faults
+from tests.formats.valid import violations
 from tests.support.data import Conversation, canonical_sets, conversations, native_conversations, needs_data
 from tests.support.memory import append, memory_engine, write
 
@@ -53,6 +54,7 @@ def check(conversation: Conversation, formats: Sequence[str]) -> int:
             request = json.loads(converted)["request"]
             if name in CHECKS:
                 assert CHECKS[name](request) == [], (conversation.id, name, budget)
+            assert violations(name, request, model) == [], (conversation.id, name, budget)
             seen += 1
     engine.close()
     return seen
@@ -207,6 +209,7 @@ def test_a_conversation_over_several_providers(name: str, seed: int) -> None:
             closed = json.loads(fetched(engine, "c", format=name, close=True))
             if name in CHECKS:
                 assert CHECKS[name](closed["request"]) == []
+            assert violations(name, closed["request"], None) == []
             reply = fetched(engine, "c", format=name)
             assert reply.endswith(b"," + _core.convert([fetched(engine, "c")], name)[1:])
             now = json.loads(reply)

@@ -2,7 +2,7 @@
 //! id of its call. What is decided for a call depends on the items before it alone, so a window keeps its ids while it
 //! grows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -39,23 +39,75 @@ pub struct Ids {
     rule: IdRule,
     /// Hashes of the ids shown; two that collide cost one of them its name, no more.
     used: HashSet<u64>,
-    open: Vec<Open>,
+    open: OpenCalls,
+}
+
+/// Calls that wait for their results, oldest first, found by id at once: a message may hold very many.
+#[derive(Clone, Debug, Default)]
+struct OpenCalls {
+    next: usize,
+    calls: BTreeMap<usize, Open>,
+    /// By the id that the provider gave, an empty one where it gave none.
+    by_given: HashMap<String, BTreeSet<usize>>,
+    by_shown: HashMap<String, usize>,
+}
+
+impl OpenCalls {
+    fn push(&mut self, call: Open) {
+        self.by_given.entry(call.given.clone()).or_default().insert(self.next);
+        self.by_shown.insert(call.shown.clone(), self.next);
+        self.calls.insert(self.next, call);
+        self.next += 1;
+    }
+
+    /// Takes out the call that a result answers, as `pairing` finds it.
+    fn answer(&mut self, id: &str, name: Option<&str>) -> Option<Open> {
+        let at = self.find(id, name)?;
+        let call = self.calls.remove(&at)?;
+        self.by_shown.remove(&call.shown);
+        let like_it = self.by_given.get_mut(&call.given)?;
+        like_it.remove(&at);
+        if like_it.is_empty() {
+            self.by_given.remove(&call.given);
+        }
+        Some(call)
+    }
+
+    fn find(&self, id: &str, name: Option<&str>) -> Option<usize> {
+        let same_name = |at: &usize| {
+            let call = self.calls.get(at);
+            call.is_some_and(|call| call.name.is_empty() || name.is_none_or(|name| name == call.name))
+        };
+        let nameless = || self.by_given.get("").and_then(|all| all.iter().copied().find(same_name));
+        if id.is_empty() {
+            return nameless().or_else(|| self.calls.keys().copied().find(same_name));
+        }
+        let named = self.by_given.get(id).and_then(|all| all.last().copied());
+        // A repair names its call as the log does.
+        named.or_else(|| self.by_shown.get(id).copied()).or_else(nameless)
+    }
+
+    fn resident_bytes(&self) -> usize {
+        // Each call stands in three maps, with its two ids.
+        self.calls.len() * (size_of::<Open>() + 256)
+    }
 }
 
 impl Ids {
     /// No ids yet.
     #[must_use]
     pub fn new(rule: IdRule) -> Self {
-        Self { rule, used: HashSet::new(), open: Vec::new() }
+        Self { rule, used: HashSet::new(), open: OpenCalls::default() }
     }
 
     /// Gives the calls and results of the next message their ids.
     pub fn resolve(&mut self, message: &mut Normal<'_>) {
         let is_tooled = |piece: &Piece<'_>| matches!(piece.what, What::Call(_) | What::Result(_));
-        if !message.pieces.iter().any(is_tooled) {
-            return;
-        }
-        let numbers = numbers(&message.pieces);
+        let numbers = match message.pieces.iter().filter(|piece| is_tooled(piece)).count() {
+            0 => return,
+            1 => vec![0; message.pieces.len()],
+            _ => numbers(&message.pieces),
+        };
         for (piece, number) in message.pieces.iter_mut().zip(numbers) {
             match &mut piece.what {
                 // The provider's own pairs are passed on as they are or not at all.
@@ -66,9 +118,8 @@ impl Ids {
                     let given = std::mem::replace(&mut call.id, shown.clone());
                     self.open.push(Open { given, name: call.name.clone(), shown, is_custom: call.is_custom });
                 }
-                What::Result(result) => match self.find(&result.id, result.name.as_deref()) {
-                    Some(at) => {
-                        let call = self.open.remove(at);
+                What::Result(result) => match self.open.answer(&result.id, result.name.as_deref()) {
+                    Some(call) => {
                         result.id = call.shown;
                         result.is_custom = call.is_custom;
                     }
@@ -83,7 +134,7 @@ impl Ids {
     /// Bytes held in memory.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        self.used.capacity() * 9 + self.open.capacity() * size_of::<Open>()
+        self.used.capacity() * 9 + self.open.resident_bytes()
     }
 
     /// The id that a call is shown with.
@@ -98,46 +149,33 @@ impl Ids {
         let mut again = (1u64..).map(|n| format!("{own}_{n}"));
         again.find(|id| self.used.insert(xxh3_64(id.as_bytes()))).unwrap_or(own)
     }
-
-    /// The call that a result answers, as `pairing` finds it.
-    fn find(&self, id: &str, name: Option<&str>) -> Option<usize> {
-        let same_name = |call: &Open| call.name.is_empty() || name.is_none_or(|name| name == call.name);
-        let nameless = || self.open.iter().position(|call| call.given.is_empty() && same_name(call));
-        if id.is_empty() {
-            return nameless().or_else(|| self.open.iter().position(same_name));
-        }
-        let named = self.open.iter().rposition(|call| call.given == id);
-        // A repair names its call as the log does.
-        named.or_else(|| self.open.iter().rposition(|call| call.shown == id)).or_else(nameless)
-    }
 }
 
 /// The number of each call in the log's names for calls without an id: those that the message leaves open come first.
 fn numbers(pieces: &[Piece<'_>]) -> Vec<usize> {
     let mut numbers = vec![0; pieces.len()];
-    let mut open: Vec<usize> = Vec::new();
+    let mut calls: Vec<usize> = Vec::new();
+    let mut waiting: HashMap<&str, VecDeque<usize>> = HashMap::new();
     let mut answered: Vec<usize> = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
         match &piece.what {
-            What::Call(call) if !call.by_provider => open.push(at),
+            What::Call(call) if !call.by_provider => {
+                calls.push(at);
+                waiting.entry(&call.id).or_default().push_back(at);
+            }
             What::Result(result) if !result.by_provider => {
-                let is_its = |at: &usize| match pieces.get(*at).map(|piece| &piece.what) {
-                    Some(What::Call(call)) => call.id == result.id,
-                    _ => false,
-                };
-                let found = match result.id.is_empty() {
-                    true => open.iter().position(is_its),
-                    false => open.iter().rposition(is_its),
-                };
-                match found {
-                    Some(found) => answered.push(open.remove(found)),
-                    None => answered.push(at),
-                }
+                let found = waiting.get_mut(result.id.as_str()).and_then(|calls| match result.id.is_empty() {
+                    true => calls.pop_front(),
+                    false => calls.pop_back(),
+                });
+                answered.push(found.unwrap_or(at));
             }
             _ => {}
         }
     }
-    for (number, at) in open.into_iter().chain(answered).enumerate() {
+    let is_answered: HashSet<usize> = answered.iter().copied().collect();
+    let open = calls.into_iter().filter(|at| !is_answered.contains(at));
+    for (number, at) in open.chain(answered).enumerate() {
         if let Some(place) = numbers.get_mut(at) {
             *place = number;
         }

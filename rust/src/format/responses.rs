@@ -1,5 +1,9 @@
 //! `openai-responses`: the arguments of OpenAI's responses, `{instructions, input}`.
 
+use std::collections::HashSet;
+
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::content::{Parts, TextKind};
 use super::ids::IdRule;
 use super::pieces::{Call, Content, Maker, Media, MediaKind, Normal, Output, Piece, Reasoning, Source, What};
@@ -23,34 +27,92 @@ pub struct Responses {
     is_past_head: bool,
     input: Json,
     /// Reasoning that waits for the item it belongs to: the API refuses it alone.
-    reasoning: Vec<(u64, String)>,
+    reasoning: Vec<(u64, Thought)>,
     /// Reasoning stands before what the model says now: its items may keep their ids.
     is_reasoned: bool,
-    /// Reasoning before what the model says now was left out: the API would miss it with some items.
+    /// Something before what the model says now was left out, reasoning perhaps: the API would miss it with some items.
     is_lost: bool,
     omitted: Vec<u64>,
+    /// The last message of the log that was taken.
+    last_seq: u64,
+    /// Hashes of the ids of items: the API refuses the second item of an id.
+    ids: HashSet<u64>,
+}
+
+/// A reasoning item.
+#[derive(Clone, Debug)]
+enum Thought {
+    /// As the API gave it.
+    Item(String),
+    /// As the ai-sdk or another client kept it: all texts of one id are one item.
+    Parts { id: Option<String>, texts: Vec<String>, encrypted: String },
+}
+
+impl Thought {
+    fn resident_bytes(&self) -> usize {
+        match self {
+            Self::Item(item) => item.capacity(),
+            Self::Parts { texts, encrypted, .. } => encrypted.len() + texts.iter().map(String::len).sum::<usize>(),
+        }
+    }
 }
 
 impl Responses {
     /// Reasoning of OpenAI's own that is encrypted can be read again wherever it was kept; nothing else can.
     fn reasoning(&mut self, message: &Normal<'_>, reasoning: &Reasoning<'_>, piece: &Piece<'_>) {
         let Some(encrypted) = reasoning.encrypted.filter(|_| reasoning.maker == Maker::OpenAi) else {
-            self.is_lost = true;
-            self.omitted.push(message.seq);
-            return;
+            return self.omit(message.seq);
         };
-        let mut out = Json::default();
-        match Object::of(piece.raw).filter(|_| message.is_item) {
-            Some(item) => write_item(&mut out, &item, true, None),
-            None => write_reasoning(&mut out, reasoning, encrypted),
+        if let Some((seq, Thought::Parts { id, texts, encrypted: last })) = self.reasoning.last_mut() {
+            if *seq == message.seq && id.is_some() && id.as_deref() == reasoning.id {
+                texts.extend(reasoning.texts.iter().map(|text| text.to_string()));
+                encrypted.clone_into(last);
+                return;
+            }
         }
-        self.reasoning.push((message.seq, String::from_utf8(out.0).unwrap_or_default()));
+        if !reasoning.id.is_none_or(|id| self.is_new(id)) {
+            return self.omit(message.seq);
+        }
+        let thought = match Object::of(piece.raw).filter(|_| message.is_item) {
+            Some(item) => {
+                let mut out = Json::default();
+                write_item(&mut out, &item, true, None);
+                Thought::Item(String::from_utf8(out.0).unwrap_or_default())
+            }
+            None => Thought::Parts {
+                id: reasoning.id.map(str::to_owned),
+                texts: reasoning.texts.iter().map(|text| text.to_string()).collect(),
+                encrypted: encrypted.to_owned(),
+            },
+        };
+        self.reasoning.push((message.seq, thought));
+    }
+
+    fn omit(&mut self, seq: u64) {
+        self.is_lost = true;
+        self.omitted.push(seq);
+    }
+
+    /// Notes the id of an item, a JSON string; false where it stood in the request before.
+    fn is_new(&mut self, id: &str) -> bool {
+        self.ids.insert(xxh3_64(id.as_bytes()))
+    }
+
+    /// Whether an item has no id, or one that nothing before it has.
+    fn is_first(&mut self, item: &Object<'_>) -> bool {
+        item.get("id").is_none_or(|id| self.is_new(id))
+    }
+
+    /// Whether an item that the API gave keeps its id: what belongs to it stands before it, and nothing else has the id.
+    fn keeps_id(&mut self, item: &Object<'_>) -> bool {
+        let follows_reasoning = self.is_reasoned || !self.reasoning.is_empty();
+        follows_reasoning && !self.is_lost && item.get("id").is_some_and(|id| self.is_new(id))
     }
 
     /// The item that waiting reasoning belongs to comes now.
     fn next_of_model(&mut self) -> &mut Json {
-        for (_, item) in self.reasoning.drain(..) {
-            separated(&mut self.input).raw(&item);
+        for (_, thought) in self.reasoning.drain(..) {
+            write_reasoning(separated(&mut self.input), &thought);
             self.is_reasoned = true;
         }
         separated(&mut self.input)
@@ -65,8 +127,7 @@ impl Responses {
     }
 
     fn assistant(&mut self, message: &Normal<'_>) {
-        let follows_reasoning = self.is_reasoned || !self.reasoning.is_empty();
-        match Object::of(message.body).filter(|body| follows_reasoning && is_own_message(body)) {
+        match Object::of(message.body).filter(|body| is_own_message(body) && self.keeps_id(body)) {
             Some(body) => write_item(self.next_of_model(), &body, true, None),
             None => message.pieces.iter().for_each(|piece| self.assistant_piece(message, piece)),
         }
@@ -85,7 +146,7 @@ impl Responses {
                 }
             }
             What::Other if message.is_item && !self.is_lost => {
-                if let Some(item) = Object::of(message.body) {
+                if let Some(item) = Object::of(message.body).filter(|item| self.is_first(item)) {
                     write_item(self.next_of_model(), &item, true, None);
                 }
             }
@@ -94,12 +155,11 @@ impl Responses {
     }
 
     fn call(&mut self, message: &Normal<'_>, call: &Call<'_>) {
-        self.next_of_model();
-        let keeps_id = self.is_reasoned;
-        let out = &mut self.input;
         if let Some(item) = Object::of(message.body).filter(|_| message.is_item) {
-            return write_item(out, &item, keeps_id, Some(&call.id));
+            let keeps_id = self.keeps_id(&item);
+            return write_item(self.next_of_model(), &item, keeps_id, Some(&call.id));
         }
+        let out = self.next_of_model();
         let (kind, key) = if call.is_custom { ("custom_tool_call", "input") } else { ("function_call", "arguments") };
         out.raw("{\"type\":\"").raw(kind).raw("\",\"call_id\":").string(&call.id).raw(",\"name\":\"");
         out.raw(&write::tool_name(&call.name)).raw("\",\"").raw(key).raw("\":");
@@ -140,7 +200,8 @@ impl Responses {
                 What::Data => content.data(piece),
                 What::Other if message.is_item => {
                     if let Some(item) = Object::of(message.body) {
-                        return write_item(self.next_of_others(), &item, true, None);
+                        let keeps_id = self.is_first(&item);
+                        return write_item(self.next_of_others(), &item, keeps_id, None);
                     }
                 }
                 _ => {}
@@ -180,9 +241,14 @@ impl Target for Responses {
         let is_system = matches!(message.role, Role::System | Role::Developer);
         let says_text_alone = message.pieces.iter().all(|piece| matches!(piece.what, What::Text(_)));
         if is_system && says_text_alone && !self.is_past_head {
+            self.last_seq = message.seq;
             return self.head(message);
         }
         self.is_past_head = true;
+        if message.seq != 0 {
+            self.is_lost |= message.seq != self.last_seq + 1;
+            self.last_seq = message.seq;
+        }
         if message.role == Role::Assistant || message.has_calls() {
             self.assistant(message);
         } else {
@@ -191,6 +257,12 @@ impl Target for Responses {
     }
 
     fn write(&self, out: &mut Json) {
+        if self.input.0.is_empty() && !self.instructions.is_empty() {
+            // The API refuses instructions without any input.
+            out.raw("{\"instructions\":null,\"input\":[{\"role\":\"system\",\"content\":").string(&self.instructions);
+            out.raw("}]}");
+            return;
+        }
         out.raw("{\"instructions\":");
         if self.instructions.is_empty() {
             out.raw("null");
@@ -211,8 +283,9 @@ impl Target for Responses {
     }
 
     fn resident_bytes(&self) -> usize {
-        let waiting: usize = self.reasoning.iter().map(|(_, item)| item.capacity()).sum();
-        self.input.0.capacity() + self.instructions.capacity() + self.omitted.capacity() * 8 + waiting
+        let waiting: usize = self.reasoning.iter().map(|(_, thought)| thought.resident_bytes()).sum();
+        let kept = self.input.0.capacity() + self.instructions.capacity();
+        kept + waiting + self.omitted.capacity() * 8 + self.ids.capacity() * 9
     }
 
     fn boxed(&self) -> Box<dyn Target> {
@@ -253,14 +326,20 @@ fn write_item(out: &mut Json, item: &Object<'_>, keeps_id: bool, call_id: Option
     out.raw("}");
 }
 
-/// Reasoning that the ai-sdk or another client kept in its own shape.
-fn write_reasoning(out: &mut Json, reasoning: &Reasoning<'_>, encrypted: &str) {
+fn write_reasoning(out: &mut Json, thought: &Thought) {
+    let (id, texts, encrypted) = match thought {
+        Thought::Item(item) => {
+            out.raw(item);
+            return;
+        }
+        Thought::Parts { id, texts, encrypted } => (id, texts, encrypted),
+    };
     out.raw("{\"type\":\"reasoning\"");
-    if let Some(id) = reasoning.id {
+    if let Some(id) = id {
         out.raw(",\"id\":").raw(id);
     }
     out.raw(",\"summary\":[");
-    for (n, text) in reasoning.texts.iter().enumerate() {
+    for (n, text) in texts.iter().enumerate() {
         out.raw(if n == 0 { "" } else { "," }).raw("{\"type\":\"summary_text\",\"text\":").raw(text).raw("}");
     }
     out.raw("],\"encrypted_content\":").raw(encrypted).raw("}");

@@ -1,0 +1,49 @@
+"""What speaks against a request: the providers' rules, and the types of their client libraries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from fastpaca import providers
+from tests.providers import clients
+
+Json = dict[str, Any]
+
+
+def langchain(request: Json) -> None:
+    """LangChain reads arguments as JSON objects and knows functions alone; the API takes what the model wrote."""
+    calls = [call for message in request["messages"] for call in message.get("tool_calls", [])]
+    if all(call["type"] == "function" and _is_object(call["function"]["arguments"]) for call in calls):
+        back = clients.langchain_roundtrip(request)
+        if len(back) != len(request["messages"]):
+            raise ValueError(f"{len(back)} messages of {len(request['messages'])} come back")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+CLIENTS: dict[str, tuple[Callable[[Json], object], ...]] = {
+    "openai": (clients.parse_openai, langchain),
+    "openai-responses": (clients.parse_responses,),
+}
+
+
+def violations(format: str, request: Json, model: str | None) -> list[str]:
+    """Empty for a request that the provider and its client take, and for a format whose rules stand elsewhere."""
+    if format not in CLIENTS:
+        return []
+    found = [f"{each.path}: {each.message}" for each in providers.check(format, request, model=model, strict=True)]
+    for parse in CLIENTS[format]:
+        try:
+            parse(request)
+        except (ValidationError, ValueError, TypeError) as error:
+            found.append(f"{parse.__name__}: {str(error)[:500]}")
+    return found
