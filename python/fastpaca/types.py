@@ -14,7 +14,7 @@ from fastpaca.errors import InvalidError, from_code
 Message = Mapping[str, Any]
 """A message as its provider shapes it, or as `{"role": ..., "parts": [...]}`."""
 
-Format = Literal["openai", "openai-responses"]
+Format = Literal["openai", "openai-responses", "ai-sdk", "ai-sdk-ui"]
 """What a window can be converted to: the arguments of a provider's call. docs/formats.md says what each gives."""
 
 Fit = Literal["steps", "largest"]

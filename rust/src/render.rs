@@ -127,7 +127,8 @@ impl Rendering {
                     item(out, cell, record.time_ms, body);
                 }
                 Self::Request(request) => {
-                    request.push(if cell.kind == ItemKind::Repair { 0 } else { cell.from }, body);
+                    let to = (cell.kind == ItemKind::Summary).then_some(cell.to);
+                    request.push(if cell.kind == ItemKind::Repair { 0 } else { cell.from }, to, body);
                 }
             }
         }
@@ -141,7 +142,7 @@ impl Rendering {
                 out.raw(if out.0.is_empty() { "" } else { "," });
                 closing_item(out, tokens, time_ms, body);
             }
-            Self::Request(request) => request.push(0, body),
+            Self::Request(request) => request.push(0, None, body),
         }
     }
 

@@ -13,11 +13,13 @@ from fastpaca import _core
 from fastpaca.engine import Engine
 from fastpaca.errors import BudgetTooSmallError
 from tests.formats.shapes import faults, grows, responses_faults
+from tests.formats.shapes_ai_sdk import model_faults, model_grows, ui_faults, ui_grows
 from tests.formats.valid import violations
 from tests.support.data import Conversation, canonical_sets, conversations, native_conversations, needs_data
 from tests.support.memory import append, memory_engine, write
 
-CHECKS = {"openai": faults, "openai-responses": responses_faults}
+CHECKS = {"openai": faults, "openai-responses": responses_faults, "ai-sdk": model_faults, "ai-sdk-ui": ui_faults}
+GROWS = {"ai-sdk": model_grows, "ai-sdk-ui": ui_grows}
 FORMATS = [name for name in _core.FORMATS if name != "parts"]
 SAMPLE = 3
 """Conversations of each set that the fast tests look at."""
@@ -214,6 +216,6 @@ def test_a_conversation_over_several_providers(name: str, seed: int) -> None:
             assert reply.endswith(b"," + _core.convert([fetched(engine, "c")], name)[1:])
             now = json.loads(reply)
             if before is not None and now["prefix"] == prefix:
-                assert grows(before, now["request"])
+                assert GROWS.get(name, grows)(before, now["request"])
             before, prefix = now["request"], now["prefix"]
     engine.close()

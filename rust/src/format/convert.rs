@@ -15,8 +15,10 @@ pub fn convert(replies: &[&[u8]], format: Format, model: Option<&str>) -> Result
     let request = Request::new(format, &Options { model });
     let mut request = request.ok_or_else(|| Error::field("format", "messages are given as parts already"))?;
     for (_, raw) in replies.into_iter().flatten() {
-        let seq = Object::of(raw).and_then(|item| item.get("seq").or(item.get("from_seq")));
-        request.push(seq.and_then(|seq| seq.parse().ok()).unwrap_or(0), raw.as_bytes());
+        let item = Object::of(raw).unwrap_or_default();
+        let number = |name| item.get(name).and_then(|number| number.parse().ok());
+        let seq = number("seq").or_else(|| number("from_seq")).unwrap_or(0);
+        request.push(seq, number("to_seq"), raw.as_bytes());
     }
     let mut out = Json::default();
     out.raw("{");

@@ -4,6 +4,7 @@
 //! [`Target`] writes it behind what it wrote before. Everything depends on the items before alone: a rendered window is
 //! kept and gone on with. What a format can't hold, and what becomes of it, stands in docs/formats.md.
 
+mod ai_sdk;
 mod content;
 mod convert;
 pub mod ids;
@@ -32,11 +33,16 @@ pub enum Format {
     OpenAi,
     /// OpenAI's responses: `{instructions, input}`.
     OpenAiResponses,
+    /// The Vercel AI SDK's model messages: `{system, messages}`.
+    AiSdk,
+    /// The Vercel AI SDK's messages of an interface: `{messages}`.
+    AiSdkUi,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 3] = [Format::Parts, Format::OpenAi, Format::OpenAiResponses];
+    pub const ALL: [Format; 5] =
+        [Format::Parts, Format::OpenAi, Format::OpenAiResponses, Format::AiSdk, Format::AiSdkUi];
 
     /// Its name.
     #[must_use]
@@ -45,6 +51,8 @@ impl Format {
             Self::Parts => "parts",
             Self::OpenAi => "openai",
             Self::OpenAiResponses => "openai-responses",
+            Self::AiSdk => "ai-sdk",
+            Self::AiSdkUi => "ai-sdk-ui",
         }
     }
 
@@ -64,6 +72,8 @@ impl Format {
             Self::Parts => None,
             Self::OpenAi => Some(Box::new(openai::OpenAi::new(options))),
             Self::OpenAiResponses => Some(Box::<responses::Responses>::default()),
+            Self::AiSdk => Some(ai_sdk::model_messages(options)),
+            Self::AiSdkUi => Some(ai_sdk::ui_messages()),
         }
     }
 }
@@ -126,10 +136,10 @@ impl Request {
         Some(Self { ids: Ids::new(target.id_rule()), target })
     }
 
-    /// Adds a message by its stored body; `seq` is 0 for a repair.
-    pub fn push(&mut self, seq: u64, body: &[u8]) {
+    /// Adds a message by its stored body. `seq` is 0 for a repair; `to` is the last message that a summary stands for.
+    pub fn push(&mut self, seq: u64, to: Option<u64>, body: &[u8]) {
         let body = std::str::from_utf8(body).ok();
-        let Some(mut message) = body.and_then(|body| read::normal(body, seq)) else { return };
+        let Some(mut message) = body.and_then(|body| read::normal(body, seq, to)) else { return };
         self.ids.resolve(&mut message);
         self.target.take(&message);
     }

@@ -12,6 +12,8 @@ pub type Raw<'a> = Cow<'a, str>;
 pub struct Normal<'a> {
     /// Its place in the log; for a summary the first message that it stands for, for a repair 0.
     pub seq: u64,
+    /// For a summary, the last message that it stands for.
+    pub to: Option<u64>,
     /// Role as it counts.
     pub role: Role,
     /// `name`: a JSON string.

@@ -168,7 +168,7 @@ impl<'a> Field<'a> {
 }
 
 /// The fields of an object, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Object<'a> {
     fields: Vec<Field<'a>>,
 }

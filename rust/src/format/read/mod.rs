@@ -9,12 +9,12 @@ use crate::json::{Elements, Object};
 use crate::message::{Class, Holder, Outline, Pair, Slot};
 
 /// The normal form of a stored body; nothing for one that was not written by this crate.
-pub(super) fn normal(body: &str, seq: u64) -> Option<Normal<'_>> {
+pub(super) fn normal(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
     let outline = Outline::of(body.as_bytes())?;
     let is_item = outline.slots.first().is_some_and(|slot| slot.holder == Holder::Whole);
     let name = outline.object.get("name").filter(|name| !is_item && name.starts_with('"'));
     let pieces = if outline.whole.is_some() { whole_result(&outline) } else { pieces(&outline) };
-    Some(Normal { seq, role: outline.role, name, body, is_item, pieces })
+    Some(Normal { seq, to, role: outline.role, name, body, is_item, pieces })
 }
 
 /// A tool message that is itself one result.
@@ -52,9 +52,12 @@ impl<'a> Read<'a> {
         let (Some(class), Some(pair)) = (outline.classes.get(at), outline.pairs.get(at)) else { return };
         let piece = |what| Piece { raw: slot.raw, holder: slot.holder, what };
         match (class, pair) {
-            (Class::ToolCall, Pair::Both { .. }) => {
+            (Class::ToolCall, Pair::Both { by_provider, .. }) => {
                 self.pieces.push(piece(What::Call(tools::call(slot, pair))));
-                self.results.push(piece(What::Result(tools::output(outline, at, pair))));
+                let result = piece(What::Result(tools::output(outline, at, pair)));
+                // What the provider ran itself stays together.
+                let to = if *by_provider { &mut self.pieces } else { &mut self.results };
+                to.push(result);
             }
             (Class::ToolCall, Pair::Call { .. }) => self.pieces.push(piece(What::Call(tools::call(slot, pair)))),
             (Class::ToolResult, _) => self.pieces.push(piece(What::Result(tools::output(outline, at, pair)))),

@@ -1,0 +1,268 @@
+//! `UIMessage`s: one for each message of the user, one for all that the model did until the next.
+
+use super::flow::{Part, Writer};
+use super::parts::{self, is_string, pick, text_of, Dialect, Names, Shown};
+use super::tools;
+use crate::format::pieces::{Normal, Output, Piece, What};
+use crate::format::write;
+use crate::json::Object;
+use crate::message::{Holder, Role};
+use crate::render::Json;
+
+/// Fields of a message beside its parts.
+const HEAD: Names = &[("id", "id"), ("role", "role"), ("metadata", "metadata")];
+
+/// `{messages}` so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ui {
+    /// Messages that nothing changes any more.
+    done: Json,
+    /// Those behind them, from the first on that may still get results.
+    waiting: Vec<Message>,
+    /// The message that the model goes on with.
+    turn: Option<Message>,
+}
+
+/// A message while it is put together.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    /// Its fields, without the last brace.
+    head: String,
+    parts: Vec<Shape>,
+}
+
+/// A part, and the id of its call where the result is to come.
+#[derive(Clone, Debug)]
+struct Shape {
+    json: String,
+    waits: Option<String>,
+}
+
+impl Message {
+    fn new(message: &Normal<'_>, role: &str) -> Self {
+        let body = Object::of(message.body).unwrap_or_default();
+        let id = body.get("id").filter(|id| id.starts_with('"')).map(str::to_owned);
+        let id = id.unwrap_or_else(|| match message.to {
+            Some(to) => format!("\"summary_{}_{to}\"", message.seq),
+            None => format!("\"msg_{}\"", message.seq),
+        });
+        let mut out = Json::default();
+        pick(&mut out, &body, HEAD, &[("id", &id), ("role", &format!("\"{role}\""))]);
+        // Its parts are still to come.
+        out.0.pop();
+        Self { head: text_of(out), parts: Vec::new() }
+    }
+
+    fn push(&mut self, json: String) {
+        self.parts.push(Shape { json, waits: None });
+    }
+
+    fn waits(&self) -> bool {
+        self.parts.iter().any(|part| part.waits.is_some())
+    }
+
+    fn write(&self, out: &mut Json) {
+        out.raw(&self.head).raw(",\"parts\":[");
+        for (n, part) in self.parts.iter().enumerate() {
+            out.raw(if n == 0 { "" } else { "," }).raw(&part.json);
+        }
+        out.raw("]}");
+    }
+}
+
+impl Ui {
+    /// Takes a message that gets no more parts.
+    fn close(&mut self, message: Message) {
+        self.waiting.push(message);
+        self.settle();
+    }
+
+    /// Gives up what nothing changes any more.
+    fn settle(&mut self) {
+        let settled = self.waiting.iter().take_while(|message| !message.waits()).count();
+        for message in self.waiting.drain(..settled) {
+            message.write(separated(&mut self.done));
+        }
+    }
+
+    /// The message that the model goes on with; `message` where it is the first of its turn.
+    fn turn(&mut self, message: &Normal<'_>) -> &mut Message {
+        self.turn.get_or_insert_with(|| Message::new(message, "assistant"))
+    }
+
+    /// Puts a result into the part of its call; false where that is not shown.
+    fn answer(&mut self, output: &Output<'_>) -> bool {
+        let messages = self.turn.iter_mut().chain(self.waiting.iter_mut().rev());
+        let mut parts = messages.flat_map(|message| message.parts.iter_mut().rev());
+        let Some(part) = parts.find(|part| part.waits.as_ref() == Some(&output.id)) else { return false };
+        part.json = tools::answered(&part.json, output);
+        part.waits = None;
+        self.settle();
+        true
+    }
+}
+
+fn separated(out: &mut Json) -> &mut Json {
+    out.raw(if out.0.is_empty() { "" } else { "," })
+}
+
+/// A part as interfaces know it.
+fn is_ui_part(piece: &Piece<'_>) -> bool {
+    let Some(part) = Object::of(piece.raw) else { return false };
+    let has = |names: &[&str]| names.iter().all(|name| is_string(&part, name));
+    match part.text("type").unwrap_or_default().as_ref() {
+        "text" => has(&["text"]),
+        "reasoning" => has(&["text"]) && ["signature", "encrypted_content"].iter().all(|name| part.get(name).is_none()),
+        "file" => has(&["url", "mediaType"]),
+        "source-url" => has(&["sourceId", "url"]),
+        "source-document" => has(&["sourceId", "mediaType", "title"]),
+        "step-start" => true,
+        kind if kind.starts_with("data-") => true,
+        _ => tools::is_ui_tool(&part),
+    }
+}
+
+/// A part that only interfaces have.
+fn is_ui_alone(piece: &Piece<'_>) -> bool {
+    !matches!(piece.what, What::Text(_) | What::Reasoning(_) | What::Media(_))
+}
+
+impl Writer for Ui {
+    type User = Message;
+    const DIALECT: Dialect = parts::UI;
+
+    fn is_whole(&self, message: &Normal<'_>) -> bool {
+        let in_parts = |piece: &Piece<'_>| matches!(piece.holder, Holder::Parts { key: "parts", .. });
+        let is_ours = |body: &Object<'_>| is_string(body, "id") || message.pieces.iter().any(is_ui_alone);
+        let takes = matches!(message.role, Role::User | Role::Assistant | Role::System);
+        takes
+            && (!message.pieces.is_empty() || message.role == Role::Assistant)
+            && message.pieces.iter().all(|piece| in_parts(piece) && is_ui_part(piece))
+            && Object::of(message.body).is_some_and(|body| body.get("parts").is_some() && is_ours(&body))
+    }
+
+    fn whole(&mut self, message: &Normal<'_>) -> usize {
+        let mut whole = Message::new(message, message.role.name());
+        for piece in &message.pieces {
+            let part = Object::of(piece.raw);
+            match (&piece.what, part) {
+                (What::Result(_), _) => {}
+                (What::Call(call), Some(part)) => {
+                    let json = tools::stored_ui_tool(&part, &call.id);
+                    let waits = (!call.by_provider && !tools::is_answered(&part)).then(|| call.id.clone());
+                    whole.parts.push(Shape { json, waits });
+                }
+                _ => whole.push(piece.raw.to_owned()),
+            }
+        }
+        let waiting = whole.parts.iter().filter(|part| part.waits.is_some()).count();
+        self.close(whole);
+        waiting
+    }
+
+    fn system(&mut self, message: &Normal<'_>, _: bool) {
+        let mut system = Message::new(message, "system");
+        for piece in &message.pieces {
+            match &piece.what {
+                What::Media(media) => system.push(parts::plain_text(&write::media_note(media))),
+                _ => self.add(&mut system, piece),
+            }
+        }
+        self.user(system);
+    }
+
+    fn new_user(&self, message: &Normal<'_>) -> Message {
+        Message::new(message, "user")
+    }
+
+    fn add(&self, user: &mut Message, piece: &Piece<'_>) {
+        user.parts.extend(plain(piece, false).map(|json| Shape { json, waits: None }));
+    }
+
+    fn has_parts(user: &Message) -> bool {
+        !user.parts.is_empty()
+    }
+
+    fn user(&mut self, user: Message) {
+        // The library takes no empty ones.
+        if Self::has_parts(&user) {
+            self.close(user);
+        }
+    }
+
+    fn begin_step(&mut self, message: &Normal<'_>) {
+        self.turn(message).push("{\"type\":\"step-start\"}".to_owned());
+    }
+
+    fn part(&mut self, _: &Normal<'_>, piece: &Piece<'_>) -> Option<Part> {
+        let part = Object::of(piece.raw);
+        match (&piece.what, part) {
+            (What::Call(call), Some(part)) if tools::is_ui_tool(&part) => {
+                let waits = (!tools::is_answered(&part)).then(|| call.id.clone());
+                Some(Part { json: tools::stored_ui_tool(&part, &call.id), is_bare: false, waits })
+            }
+            (What::Call(call), _) if !call.by_provider || tools::is_own(piece) => {
+                Some(Part { json: tools::ui_call(piece, call), is_bare: false, waits: Some(call.id.clone()) })
+            }
+            (What::Result(output), _) => {
+                self.answer(output);
+                None
+            }
+            _ => plain(piece, true).map(Part::new),
+        }
+    }
+
+    fn push(&mut self, part: Part) {
+        if let Some(turn) = &mut self.turn {
+            turn.parts.push(Shape { json: part.json, waits: part.waits });
+        }
+    }
+
+    fn end_step(&mut self) {}
+
+    fn result(&mut self, message: &Normal<'_>, piece: &Piece<'_>, output: &Output<'_>) {
+        let is_with_call = Object::of(piece.raw).is_some_and(|part| tools::is_ui_tool(&part));
+        if !is_with_call && !self.answer(output) {
+            self.turn(message).push(tools::ui_result(output));
+        }
+    }
+
+    fn end_message(&mut self, _: &Normal<'_>) {}
+
+    fn end_turn(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            self.close(turn);
+        }
+    }
+
+    fn write(&self, out: &mut Json) {
+        out.raw("{\"messages\":[");
+        out.0.extend_from_slice(&self.done.0);
+        let mut first = self.done.0.is_empty();
+        for message in self.waiting.iter().chain(&self.turn) {
+            out.raw(if std::mem::take(&mut first) { "" } else { "," });
+            message.write(out);
+        }
+        out.raw("]}");
+    }
+
+    fn resident_bytes(&self) -> usize {
+        let parts = self.waiting.iter().chain(&self.turn).flat_map(|message| &message.parts);
+        self.done.0.capacity() + parts.map(|part| part.json.capacity() + size_of::<Shape>()).sum::<usize>()
+    }
+}
+
+/// A part that is no tool's and no reasoning; nothing where an interface has no place for it.
+fn plain(piece: &Piece<'_>, by_model: bool) -> Option<String> {
+    match &piece.what {
+        What::Text(raw) => Some(parts::text(&parts::UI, piece, raw)),
+        What::Refusal(raw) => Some(parts::plain_text(raw)),
+        What::Media(media) => Some(match parts::ui_media(piece, media, by_model) {
+            Shown::Part(json) => json,
+            Shown::Text(raw) => parts::plain_text(&raw),
+        }),
+        What::Data | What::Other if is_ui_part(piece) => Some(piece.raw.to_owned()),
+        What::Data => write::data_text(piece).map(|raw| parts::plain_text(&raw)),
+        _ => None,
+    }
+}
