@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Two workers, each with files of its own: CI has two cores.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 BUILT := .venv/.built
 # The Vercel AI SDK, which some tests hold windows against. They skip where node is missing.
 NODE := $(if $(shell command -v npm),tests/node/node_modules/.package-lock.json)
@@ -16,7 +18,7 @@ run: $(BUILT) ## Build, and serve on 127.0.0.1:4000 with the store in ./data
 test: test-rust test-python ## Every test
 
 test-python: $(BUILT) $(NODE)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-rust:
 	cargo test --workspace --quiet
@@ -30,10 +32,10 @@ check: $(BUILT) $(NODE) ## Formatters, linters, types, stubs and the fast tests
 	$(BIN)/python tools/make_sync.py --check
 	$(BIN)/mypy
 	$(BIN)/stubtest fastpaca._core
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(PYTEST) -m "not slow" -q
 
 fast: $(BUILT) $(NODE) ## The fast tests alone
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(PYTEST) -m "not slow" -q
 
 format: $(STAMP)
 	cargo fmt --all
