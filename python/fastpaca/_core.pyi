@@ -140,11 +140,12 @@ def parse(route: str, body: bytes, *, key: str | None = None, counting: Counting
     `CoreError` that names the field at fault.
     """
 
-def convert(replies: Sequence[bytes], format: str, *, model: str | None = None) -> bytes:
+def convert(replies: Sequence[bytes], format: str, *, model: str | None = None, cache: str | None = None) -> bytes:
     """The messages of replies, a window or pages of a replay, as one request.
 
     `{"request": ..., "omitted_reasoning": ...}`, of a window the same bytes as `Context.window` for that format where
-    `model` is the context's. Raises `CoreError` for `parts`, for an unknown format, and for what holds no messages.
+    `model` is the context's and `cache` the same. Raises `CoreError` for `parts`, for an unknown format, for what holds
+    no messages, and for a `cache` that is unknown or that the format can't have.
     """
 
 def frames(
@@ -276,9 +277,12 @@ class Context:
         fit: str = "steps",
         close: bool = False,
         format: str = "parts",
+        cache: str | None = None,
         at_version: int | None = None,
     ) -> bytes:
-        """The window as JSON, now or as it was at a version. `fit` is "steps" or "largest", `format` of `FORMATS`."""
+        """The window as JSON, now or as it was at a version. `fit` is "steps" or "largest", `format` of `FORMATS`,
+        `cache` "auto" where the format has breakpoints.
+        """
 
     def window_tag(
         self,
@@ -287,6 +291,7 @@ class Context:
         fit: str = "steps",
         close: bool = False,
         format: str = "parts",
+        cache: str | None = None,
         at_version: int | None = None,
     ) -> str:
         """An entity tag of the window: equal tags, equal bytes."""

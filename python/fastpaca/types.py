@@ -14,8 +14,11 @@ from fastpaca.errors import InvalidError, from_code
 Message = Mapping[str, Any]
 """A message as its provider shapes it, or as `{"role": ..., "parts": [...]}`."""
 
-Format = Literal["openai", "openai-responses", "ai-sdk", "ai-sdk-ui"]
+Format = Literal["openai", "openai-responses", "anthropic", "ai-sdk", "ai-sdk-ui"]
 """What a window can be converted to: the arguments of a provider's call. docs/formats.md says what each gives."""
+
+Cache = Literal["auto"]
+"""How breakpoints for the provider's prompt cache are set."""
 
 Fit = Literal["steps", "largest"]
 """How a window that doesn't fit is cut: in steps that keep provider caches warm, or as late as possible."""
@@ -112,7 +115,7 @@ class Window:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self._formats: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self._formats: dict[tuple[str, str | None, str | None], dict[str, Any]] = {}
 
     @cached_property
     def _fields(self) -> dict[str, Any]:
@@ -130,26 +133,27 @@ class Window:
         messages: list[dict[str, Any]] = self._fields["messages"]
         return messages
 
-    def to(self, format: Format, *, model: str | None = None) -> dict[str, Any]:
+    def to(self, format: Format, *, model: str | None = None, cache: Cache | None = None) -> dict[str, Any]:
         """The arguments of a provider's call, of this very window: `create(model=..., **window.to("openai"))`.
 
-        `model` is the one that it goes to, for the few rules that depend on it (docs/formats.md). Raises
-        `InvalidError` for a format that is not known, and for `parts`.
+        `model` is the one that it goes to, for the few rules that depend on it (docs/formats.md); `cache="auto"` sets
+        the breakpoints of a provider's prompt cache. Raises `InvalidError` for a format that is not known, for `parts`,
+        and for `cache` where the format has no breakpoints.
         """
-        request: dict[str, Any] = self._converted(format, model)["request"]
+        request: dict[str, Any] = self._converted(format, model, cache)["request"]
         return request
 
     def omitted_reasoning(self, format: Format, *, model: str | None = None) -> list[int]:
-        """The `seq` of each message whose reasoning `to(format)` leaves out: the format has no place for it, or only
-        the provider that made it can read it.
+        """The `seq` of each message whose reasoning `to(format)` leaves out: the format has no place for it, only the
+        provider that made it can read it, or its signature is stale.
         """
-        omitted: list[int] = self._converted(format, model).get("omitted_reasoning", [])
+        omitted: list[int] = self._converted(format, model, None).get("omitted_reasoning", [])
         return omitted
 
-    def _converted(self, format: Format, model: str | None) -> dict[str, Any]:
-        found = self._formats.get((format, model))
+    def _converted(self, format: Format, model: str | None, cache: Cache | None) -> dict[str, Any]:
+        found = self._formats.get((format, model, cache))
         if found is None:
-            found = self._formats[format, model] = convert([self.raw], format, model=model)
+            found = self._formats[format, model, cache] = convert([self.raw], format, model=model, cache=cache)
         return found
 
     @property
@@ -200,10 +204,12 @@ class Window:
         return f"<Window version={self.version} messages={len(self.messages)} used_tokens={self.used_tokens}>"
 
 
-def convert(replies: Sequence[bytes], format: Format, *, model: str | None = None) -> dict[str, Any]:
+def convert(
+    replies: Sequence[bytes], format: Format, *, model: str | None = None, cache: Cache | None = None
+) -> dict[str, Any]:
     """The messages of replies as one request: `{"request": ..., "omitted_reasoning": ...}`. Raises `InvalidError`."""
     try:
-        converted: dict[str, Any] = json.loads(_core.convert(replies, format, model=model))
+        converted: dict[str, Any] = json.loads(_core.convert(replies, format, model=model, cache=cache))
     except _core.CoreError as error:
         raise from_code(*error.args) from None
     return converted

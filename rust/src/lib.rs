@@ -37,6 +37,7 @@ pub mod record;
 pub mod render;
 pub mod reply;
 pub mod request;
+pub mod stale;
 pub mod state;
 pub mod tokens;
 pub mod verify;

@@ -89,7 +89,7 @@ impl Context {
 fn reply(items: &Rendering, name: &str, next: Option<u64>) -> Vec<u8> {
     let mut out = Json(Vec::with_capacity(items.resident_bytes() + 64));
     out.raw("{");
-    items.write(&mut out);
+    items.write(&mut out, false);
     out.raw(",\"").raw(name).raw("\":");
     match next {
         Some(next) => out.number(next),

@@ -1,6 +1,7 @@
 //! The binding: extract, work, convert. The only file that knows Python; its documentation stands in `_core.pyi`.
 
 mod columns;
+mod convert;
 mod errors;
 mod frames;
 mod verifier;
@@ -44,6 +45,9 @@ fn family(number: u8) -> PyResult<Family> {
         .find(|family| *family as u8 == number)
         .ok_or_else(|| PyValueError::new_err(format!("there is no family {number}")))
 }
+
+/// Budget, fit, close, format and cache of a window.
+type Asked<'a> = (Option<u64>, &'a str, bool, &'a str, Option<&'a str>);
 
 type PyPut = (u8, Py<PyBytes>, Option<Py<PyBytes>>);
 
@@ -225,14 +229,16 @@ impl Context {
         Format::from_name(name).map_err(|error| self.raise(py, error))
     }
 
-    fn window_request(&self, py: Python<'_>, asked: (Option<u64>, &str, bool, &str)) -> PyResult<WindowRequest> {
-        let (budget, fit, close, format) = asked;
+    fn window_request(&self, py: Python<'_>, asked: Asked<'_>) -> PyResult<WindowRequest> {
+        let (budget, fit, close, format, cache) = asked;
         let largest = match fit {
             "steps" => false,
             "largest" => true,
             other => return Err(PyValueError::new_err(format!("fit is \"steps\" or \"largest\", not {other:?}"))),
         };
-        Ok(WindowRequest { budget, largest, close, format: self.format(py, format)? })
+        let format = self.format(py, format)?;
+        let breakpoints = format.breakpoints(cache).map_err(|error| self.raise(py, error))?;
+        Ok(WindowRequest { budget, largest, close, format, breakpoints })
     }
 }
 
@@ -335,7 +341,9 @@ impl Context {
         Ok(context.state().map_err(|error| self.raise(py, error))?.tombstoned)
     }
 
-    #[pyo3(signature = (fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts", at_version = None))]
+    #[pyo3(signature = (
+        fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
     fn window(
         &self,
@@ -345,9 +353,10 @@ impl Context {
         fit: &str,
         close: bool,
         format: &str,
+        cache: Option<&str>,
         at_version: Option<u64>,
     ) -> PyResult<Py<PyBytes>> {
-        let request = self.window_request(py, (budget_tokens, fit, close, format))?;
+        let request = self.window_request(py, (budget_tokens, fit, close, format, cache))?;
         let mut context = self.locked(py);
         let reply = match at_version {
             Some(version) => context.window_at(version, request, &fetched.lock()),
@@ -356,7 +365,10 @@ impl Context {
         Ok(PyBytes::new(py, &reply.map_err(|error| self.raise(py, error))?).unbind())
     }
 
-    #[pyo3(signature = (*, budget_tokens = None, fit = "steps", close = false, format = "parts", at_version = None))]
+    #[pyo3(signature = (
+        *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
     fn window_tag(
         &self,
         py: Python<'_>,
@@ -364,9 +376,10 @@ impl Context {
         fit: &str,
         close: bool,
         format: &str,
+        cache: Option<&str>,
         at_version: Option<u64>,
     ) -> PyResult<String> {
-        let request = self.window_request(py, (budget_tokens, fit, close, format))?;
+        let request = self.window_request(py, (budget_tokens, fit, close, format, cache))?;
         self.locked(py).window_tag(request, at_version).map_err(|error| self.raise(py, error))
     }
 
@@ -402,20 +415,6 @@ impl Context {
     }
 }
 
-#[pyfunction]
-#[pyo3(signature = (replies, format, *, model = None))]
-fn convert(
-    py: Python<'_>,
-    replies: Vec<Bound<'_, PyBytes>>,
-    format: &str,
-    model: Option<&str>,
-) -> PyResult<Py<PyBytes>> {
-    let replies: Vec<&[u8]> = replies.iter().map(|reply| reply.as_bytes()).collect();
-    let converted =
-        Format::from_name(format).and_then(|format| py.detach(|| crate::format::convert(&replies, format, model)));
-    Ok(PyBytes::new(py, &converted.map_err(|error| raise(py, "", error))?).unbind())
-}
-
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -431,7 +430,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Request>()?;
     module.add_class::<Verifier>()?;
     for function in [
-        wrap_pyfunction!(convert, module)?,
+        wrap_pyfunction!(convert::convert, module)?,
         wrap_pyfunction!(parse, module)?,
         wrap_pyfunction!(frames::frames, module)?,
         wrap_pyfunction!(idempotency_key, module)?,

@@ -146,15 +146,24 @@ impl Rendering {
         }
     }
 
-    /// Appends `"messages":[...]` or `"request":{...}`.
-    pub fn write(&self, out: &mut Json) {
+    /// See [`crate::format::Target::revision`].
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Parts(_) => 0,
+            Self::Request(request) => request.revision(),
+        }
+    }
+
+    /// Appends `"messages":[...]` or `"request":{...}`, this one with cache breakpoints where they are asked for.
+    pub fn write(&self, out: &mut Json, breakpoints: bool) {
         match self {
             Self::Parts(items) => {
                 out.raw("\"messages\":[");
                 out.0.extend_from_slice(&items.0);
                 out.raw("]");
             }
-            Self::Request(request) => request.write(out),
+            Self::Request(request) => request.write(out, breakpoints),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::limits::RENDERED_WINDOWS_MAX;
 use crate::message::{Message, Role};
 use crate::record::digest;
 use crate::render::{self, hex, Json, Rendering};
+use crate::stale::{self, Fresh};
 use crate::state::{State, RULES};
 use crate::tokens::Counting;
 use crate::view::{select, Limits, Selection, Span};
@@ -25,6 +26,8 @@ pub struct WindowRequest {
     pub close: bool,
     /// How the messages are given.
     pub format: Format,
+    /// Breakpoints for the provider's cache.
+    pub breakpoints: bool,
 }
 
 /// Items rendered before. Their bytes start every window with the same prefix token.
@@ -34,6 +37,8 @@ pub struct Rendered {
     pub token: [u8; 16],
     /// The items.
     pub items: Rendering,
+    /// From where on signed thinking stays in them.
+    pub fresh: Option<Fresh>,
     /// Positions of the kept list that they reach to.
     pub end: u64,
     /// Time of the last use, in uses.
@@ -57,12 +62,12 @@ impl RenderedWindows {
         let at = self.windows.iter().position(|rendered| rendered.token == window.token);
         let mut current = match at {
             Some(at) => self.windows.swap_remove(at),
-            None => Rendered { token: window.token, items: window.rendering(), end: 0, used: 0 },
+            None => window.begun()?,
         };
         current.used = self.uses;
         // Nothing is rendered while a record lacks, so what was rendered before stays good.
         let reply = match window.render(&mut current, records) {
-            Ok(()) => window.reply(&current.items),
+            Ok(()) => window.reply(&current),
             Err(lacking) => Err(lacking),
         };
         self.windows.push(current);
@@ -118,8 +123,11 @@ impl<'a> Window<'a> {
         Ok(Self { state, request, selection, limits, closing, token })
     }
 
-    fn rendering(&self) -> Rendering {
-        Rendering::new(self.request.format, &options(self.state))
+    /// Nothing rendered yet.
+    fn begun(&self) -> Result<Rendered> {
+        let fresh = stale::fresh(self.state, &self.selection.spans)?;
+        let items = Rendering::new(self.request.format, &options(self.state, fresh));
+        Ok(Rendered { token: self.token, items, fresh, end: 0, used: 0 })
     }
 
     /// Renders the items behind those rendered before.
@@ -142,27 +150,31 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks.
-    pub fn reply(&self, rendered: &Rendering) -> Result<Vec<u8>> {
+    pub fn reply(&self, rendered: &Rendered) -> Result<Vec<u8>> {
         let state = self.state;
-        let mut out = Json(Vec::with_capacity(rendered.resident_bytes() + 512));
+        let items = &rendered.items;
+        let mut out = Json(Vec::with_capacity(items.resident_bytes() + 512));
         let used = self.limits.used(self.selection.tokens);
         out.raw("{\"version\":").number(state.version).raw(",\"used_tokens\":").number(used);
         out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
         out.raw(",\"truncated\":").boolean(self.selection.truncated);
-        out.raw(",\"prefix\":\"").raw(&hex(&self.token)).raw("\"");
+        out.raw(",\"prefix\":\"").raw(&hex(&revised(self.token, items.revision()))).raw("\"");
+        if let Some(fresh) = rendered.fresh.filter(|_| self.request.format == Format::Parts) {
+            fresh.write(&mut out);
+        }
         self.end(&mut out)?;
         self.suggestion(&mut out)?;
         out.raw(",\"segments\":[");
         segments(&mut out, state, &self.selection.spans)?;
         out.raw("],");
         if self.closing.is_empty() {
-            rendered.write(&mut out);
+            items.write(&mut out, self.request.breakpoints);
         } else {
-            let mut closed = rendered.clone();
+            let mut closed = items.clone();
             for repair in &self.closing {
                 closed.push_repair(repair.tokens, state.updated_ms, &repair.body);
             }
-            closed.write(&mut out);
+            closed.write(&mut out, self.request.breakpoints);
         }
         out.raw("}");
         Ok(out.0)
@@ -254,6 +266,14 @@ fn token(state: &State, selection: &Selection, format: Format, closed: bool) -> 
     digest(&[&bytes])
 }
 
+/// The token of a request in which a message changed what stood before it.
+fn revised(token: [u8; 16], revision: u64) -> [u8; 16] {
+    match revision {
+        0 => token,
+        _ => digest(&[&token, &revision.to_le_bytes()]),
+    }
+}
+
 /// Appends the runs of the log that the window shows, sums up or leaves out.
 fn segments(out: &mut Json, state: &State, spans: &[Span]) -> Result<()> {
     let mut shown = shown_ranges(state, spans)?;
@@ -319,8 +339,8 @@ fn shown_ranges(state: &State, spans: &[Span]) -> Result<Vec<(u64, u64, bool)>> 
 }
 
 /// What formats depend on beside the messages.
-fn options(state: &State) -> Options<'_> {
-    Options { model: state.config.model.as_deref() }
+fn options(state: &State, fresh: Option<Fresh>) -> Options<'_> {
+    Options { model: state.config.model.as_deref(), fresh }
 }
 
 /// The messages of the log, less those that left, in a page of a replay.
@@ -329,7 +349,7 @@ fn options(state: &State) -> Options<'_> {
 /// [`Error::Need`] for index chunks and records.
 pub fn page(state: &State, seqs: &[u64], format: Format, records: Records<'_>) -> Result<Rendering> {
     let cells: Vec<Cell> = seqs.iter().map(|seq| log_cell(state, *seq)).collect::<Result<_>>()?;
-    let mut page = Rendering::new(format, &options(state));
+    let mut page = Rendering::new(format, &options(state, None));
     page.push_all(&cells, records)?;
     Ok(page)
 }

@@ -16,7 +16,7 @@ const ALL: [&str; 8] = [USER, THINKS, CALLS, CALLS_MORE, ANSWERS, ANSWERS_MORE, 
 
 fn written(request: &Request) -> String {
     let mut out = Json::default();
-    request.write(&mut out);
+    request.write(&mut out, false);
     String::from_utf8(out.0).unwrap()
 }
 

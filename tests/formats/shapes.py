@@ -93,7 +93,7 @@ def _content(n: int, content: object, kinds: set[str]) -> list[str]:
 
 
 def grows(before: Json, after: Json) -> bool:
-    """Whether `after` only adds to the messages of `before`; the last one may get more calls."""
+    """Whether `after` only adds to the messages of `before`; the last one may grow at its end."""
     if "input" in before:
         if before["instructions"] is None and after["instructions"] is not None:
             # Of a head alone: its texts were the input.
@@ -105,6 +105,8 @@ def grows(before: Json, after: Json) -> bool:
     if old == new[: len(old)]:
         return True
     last, now = old[-1], new[len(old) - 1]
+    if old[:-1] == new[: len(old) - 1] and last["role"] == now["role"] and isinstance(last["content"], list):
+        return bool(now["content"][: len(last["content"])] == last["content"])
     calls = last.get("tool_calls", [])
     return bool(
         old[:-1] == new[: len(old) - 1]

@@ -20,6 +20,7 @@ from tests.support.memory import append, memory_engine, write
 
 CHECKS = {"openai": faults, "openai-responses": responses_faults, "ai-sdk": model_faults, "ai-sdk-ui": ui_faults}
 GROWS = {"ai-sdk": model_grows, "ai-sdk-ui": ui_grows}
+MODELS = [None, "gemini-3-pro", "gpt-5", "claude-sonnet-4-5", "claude-opus-4-8"]
 FORMATS = [name for name in _core.FORMATS if name != "parts"]
 SAMPLE = 3
 """Conversations of each set that the fast tests look at."""
@@ -39,7 +40,7 @@ def filled(conversation: Conversation, model: str | None = None) -> Engine:
 
 def check(conversation: Conversation, formats: Sequence[str]) -> int:
     """Windows of several budgets; gives how many were looked at."""
-    model = random.Random(conversation.id).choice([None, "gemini-3-pro", "gpt-5", "claude-sonnet-4-5"])
+    model = random.Random(conversation.id).choice(MODELS)
     engine = filled(conversation, model)
     seen = 0
     for budget in (_core.TOKEN_BUDGET_MAX, 32_000, 2_000):

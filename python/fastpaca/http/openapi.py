@@ -31,6 +31,7 @@ _MEANS: Final = {
     "fit": "`steps` keeps the prefix stable for caches, `largest` takes all that fits.",
     "close": "Closes calls at the end that have no result yet.",
     "format": "How messages are given: as stored, or as the arguments of a provider's call.",
+    "cache": "`auto` sets breakpoints for the provider's prompt cache, with `format=anthropic`.",
     "include_messages": "`false` names messages and does not show them.",
 }
 

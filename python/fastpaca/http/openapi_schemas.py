@@ -46,6 +46,10 @@ _REQUEST: Final[Schema] = _object({}, more=True) | {
     "description": "The arguments of a provider's call, where `format` names one, in place of `messages`."
 }
 _OMITTED: Final[Schema] = _list(_SEQ) | {"description": "Messages whose reasoning `request` does not carry."}
+_SIGNED: Final[Schema] = _object({"from_seq": _NUMBER, "loop_from_seq": _NUMBER}, more=True) | {
+    "description": "From which message on signed thinking stays after a rewrite; the second where a model demands the "
+    "thinking of an open tool loop."
+}
 
 
 def _formatted(message: Schema, properties: dict[str, Schema]) -> Schema:
@@ -216,3 +220,4 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Health": _object({"status": _TEXT, "position": _NUMBER}, required=("status",), more=True),
     "Document": _ANY,
 }
+SCHEMAS["Window"]["properties"]["signed_thinking"] = _SIGNED

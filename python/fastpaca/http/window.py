@@ -23,6 +23,7 @@ QUERY: Final[query.Known] = {
     "min_version": query.VERSION,
     "at_version": query.VERSION,
     "format": query.FORMAT,
+    "cache": query.Choice({"auto": "auto"}),
 }
 
 

@@ -4,17 +4,20 @@ use super::{Format, Options, Request};
 use crate::error::{Error, Result};
 use crate::json::{check, Elements, Object};
 use crate::render::Json;
+use crate::stale::Fresh;
 
 /// Converts the messages of replies, a window or pages of a replay: `{"request": ..., "omitted_reasoning": ...}`.
-/// `model` is the context's.
+/// `model` is the context's, `cache` as [`Format::breakpoints`] takes it.
 ///
 /// # Errors
-/// [`Error::Invalid`] for what holds no messages, and for `parts`, which they are already.
-pub fn convert(replies: &[&[u8]], format: Format, model: Option<&str>) -> Result<Vec<u8>> {
+/// [`Error::Invalid`] for what holds no messages, for `parts`, which they are already, and for a `cache` that is none.
+pub fn convert(replies: &[&[u8]], format: Format, model: Option<&str>, cache: Option<&str>) -> Result<Vec<u8>> {
     let replies = replies.iter().map(|reply| opened(reply)).collect::<Result<Vec<_>>>()?;
-    let request = Request::new(format, &Options { model });
+    let fresh = replies.first().and_then(|(fresh, _)| *fresh);
+    let request = Request::new(format, &Options { model, fresh });
     let mut request = request.ok_or_else(|| Error::field("format", "messages are given as parts already"))?;
-    for (_, raw) in replies.into_iter().flatten() {
+    let breakpoints = format.breakpoints(cache)?;
+    for (_, raw) in replies.into_iter().flat_map(|(_, messages)| messages) {
         let item = Object::of(raw).unwrap_or_default();
         let number = |name| item.get(name).and_then(|number| number.parse().ok());
         let seq = number("seq").or_else(|| number("from_seq")).unwrap_or(0);
@@ -22,12 +25,16 @@ pub fn convert(replies: &[&[u8]], format: Format, model: Option<&str>) -> Result
     }
     let mut out = Json::default();
     out.raw("{");
-    request.write(&mut out);
+    request.write(&mut out, breakpoints);
     out.raw("}");
     Ok(out.0)
 }
 
-fn opened(reply: &[u8]) -> Result<Elements<'_>> {
-    let messages = Object::of(check(reply)?).and_then(|reply| reply.get("messages")).and_then(Elements::of);
-    messages.ok_or_else(|| Error::field("messages", "expected a reply with an array of messages"))
+/// From where on signed thinking stays in a reply, and its messages.
+fn opened(reply: &[u8]) -> Result<(Option<Fresh>, Elements<'_>)> {
+    let reply = Object::of(check(reply)?);
+    let fresh = reply.as_ref().and_then(|reply| reply.object("signed_thinking"));
+    let messages = reply.and_then(|reply| reply.get("messages")).and_then(Elements::of);
+    let messages = messages.ok_or_else(|| Error::field("messages", "expected a reply with an array of messages"))?;
+    Ok((fresh.and_then(|fresh| Fresh::read(&fresh)), messages))
 }

@@ -5,6 +5,7 @@
 //! kept and gone on with. What a format can't hold, and what becomes of it, stands in docs/formats.md.
 
 mod ai_sdk;
+mod anthropic;
 mod content;
 mod convert;
 pub mod ids;
@@ -22,6 +23,7 @@ use pieces::Normal;
 
 use crate::error::{Error, Result};
 use crate::render::Json;
+use crate::stale::Fresh;
 
 /// How messages are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,6 +35,8 @@ pub enum Format {
     OpenAi,
     /// OpenAI's responses: `{instructions, input}`.
     OpenAiResponses,
+    /// Anthropic's messages: `{system, messages}`.
+    Anthropic,
     /// The Vercel AI SDK's model messages: `{system, messages}`.
     AiSdk,
     /// The Vercel AI SDK's messages of an interface: `{messages}`.
@@ -41,8 +45,8 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 5] =
-        [Format::Parts, Format::OpenAi, Format::OpenAiResponses, Format::AiSdk, Format::AiSdkUi];
+    pub const ALL: [Format; 6] =
+        [Format::Parts, Format::OpenAi, Format::OpenAiResponses, Format::Anthropic, Format::AiSdk, Format::AiSdkUi];
 
     /// Its name.
     #[must_use]
@@ -51,6 +55,7 @@ impl Format {
             Self::Parts => "parts",
             Self::OpenAi => "openai",
             Self::OpenAiResponses => "openai-responses",
+            Self::Anthropic => "anthropic",
             Self::AiSdk => "ai-sdk",
             Self::AiSdkUi => "ai-sdk-ui",
         }
@@ -67,11 +72,34 @@ impl Format {
         })
     }
 
+    /// Its requests can say what the provider is to cache.
+    #[must_use]
+    pub fn has_breakpoints(self) -> bool {
+        self == Self::Anthropic
+    }
+
+    /// Whether breakpoints are set, by the name of the way: `auto` or none.
+    ///
+    /// # Errors
+    /// `invalid_field` for another way, and for a format without breakpoints.
+    pub fn breakpoints(self, cache: Option<&str>) -> Result<bool> {
+        match cache {
+            None => Ok(false),
+            Some("auto") if self.has_breakpoints() => Ok(true),
+            Some("auto") => Err(Error::field(
+                "cache",
+                format!("the format {} has no cache breakpoints; anthropic has", self.name()),
+            )),
+            Some(other) => Err(Error::field("cache", format!("{other:?} is no way of caching; auto is"))),
+        }
+    }
+
     fn target(self, options: &Options<'_>) -> Option<Box<dyn Target>> {
         match self {
             Self::Parts => None,
             Self::OpenAi => Some(Box::new(openai::OpenAi::new(options))),
             Self::OpenAiResponses => Some(Box::<responses::Responses>::default()),
+            Self::Anthropic => Some(Box::new(anthropic::Anthropic::new(options))),
             Self::AiSdk => Some(ai_sdk::model_messages(options)),
             Self::AiSdkUi => Some(ai_sdk::ui_messages()),
         }
@@ -83,6 +111,8 @@ impl Format {
 pub struct Options<'a> {
     /// The model that the window goes to.
     pub model: Option<&'a str>,
+    /// From where on signed thinking stays, where a rewrite has changed its past.
+    pub fresh: Option<Fresh>,
 }
 
 impl Options<'_> {
@@ -102,8 +132,15 @@ pub trait Target: fmt::Debug + Send {
     /// Takes the next message, with its ids resolved.
     fn take(&mut self, message: &Normal<'_>);
 
-    /// Writes the request: a JSON object. More messages may be taken afterwards.
-    fn write(&self, out: &mut Json);
+    /// Writes the request: a JSON object, with cache breakpoints where it can have them. More messages may be taken
+    /// afterwards.
+    fn write(&self, out: &mut Json, breakpoints: bool);
+
+    /// How often a message changed what was written before it: requests of different revisions are no prefixes of each
+    /// other.
+    fn revision(&self) -> u64 {
+        0
+    }
 
     /// Messages whose reasoning the request does not carry, ascending.
     fn omitted_reasoning(&self) -> Vec<u64>;
@@ -145,9 +182,9 @@ impl Request {
     }
 
     /// Appends `"request":{...}`, and `omitted_reasoning` where there is any.
-    pub fn write(&self, out: &mut Json) {
+    pub fn write(&self, out: &mut Json, breakpoints: bool) {
         out.raw("\"request\":");
-        self.target.write(out);
+        self.target.write(out, breakpoints);
         let omitted = self.target.omitted_reasoning();
         if omitted.is_empty() {
             return;
@@ -157,6 +194,12 @@ impl Request {
             out.raw(if n == 0 { "" } else { "," }).number(*seq);
         }
         out.raw("]");
+    }
+
+    /// See [`Target::revision`].
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.target.revision()
     }
 
     /// Bytes held in memory.

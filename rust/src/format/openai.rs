@@ -82,22 +82,6 @@ impl Assistant {
     }
 }
 
-/// Number of pieces up to the last place where no call waits.
-fn settled(pieces: &[Piece<'_>]) -> usize {
-    let (mut waiting, mut settled) = (0usize, 0);
-    for (place, piece) in (1..).zip(pieces) {
-        match &piece.what {
-            What::Call(call) if !call.by_provider => waiting += 1,
-            What::Result(output) if !output.by_provider => waiting = waiting.saturating_sub(1),
-            _ => {}
-        }
-        if waiting == 0 {
-            settled = place;
-        }
-    }
-    settled
-}
-
 impl OpenAi {
     /// An empty request.
     #[must_use]
@@ -142,10 +126,7 @@ impl OpenAi {
         if !goes_on {
             self.begin();
         }
-        // Where calls are left open, their results come behind: nothing else may stand between them and those that are here.
-        let (settled, open) = message.pieces.split_at(settled(&message.pieces));
-        let (results, others): (Vec<_>, Vec<_>) = open.iter().partition(|p| matches!(p.what, What::Result(_)));
-        for piece in settled.iter().chain(others).chain(results) {
+        for piece in message.in_order() {
             self.assistant_piece(message, piece);
         }
     }
@@ -257,7 +238,7 @@ impl Target for OpenAi {
         }
     }
 
-    fn write(&self, out: &mut Json) {
+    fn write(&self, out: &mut Json, _: bool) {
         out.raw("{\"messages\":[");
         let start = out.0.len();
         out.0.extend_from_slice(&self.messages.0);

@@ -26,12 +26,38 @@ pub struct Normal<'a> {
     pub pieces: Vec<Piece<'a>>,
 }
 
-impl Normal<'_> {
+impl<'a> Normal<'a> {
+    /// The pieces as a provider has to see them. Where calls are left open, their results come behind: nothing else may
+    /// stand between them and those that are here.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Piece<'a>> {
+        let is_result = |piece: &&Piece<'_>| matches!(&piece.what, What::Result(output) if !output.by_provider);
+        let (settled, open) = self.pieces.split_at(settled(&self.pieces));
+        let (results, others): (Vec<_>, Vec<_>) = open.iter().partition(is_result);
+        settled.iter().chain(others).chain(results).collect()
+    }
+
     /// Some piece is a call that the client answers.
     #[must_use]
     pub fn has_calls(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(&piece.what, What::Call(call) if !call.by_provider))
     }
+}
+
+/// Number of pieces up to the last place where no call waits.
+fn settled(pieces: &[Piece<'_>]) -> usize {
+    let (mut waiting, mut settled) = (0usize, 0);
+    for (place, piece) in (1..).zip(pieces) {
+        match &piece.what {
+            What::Call(call) if !call.by_provider => waiting += 1,
+            What::Result(output) if !output.by_provider => waiting = waiting.saturating_sub(1),
+            _ => {}
+        }
+        if waiting == 0 {
+            settled = place;
+        }
+    }
+    settled
 }
 
 /// One part of a message.

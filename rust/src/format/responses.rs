@@ -256,7 +256,7 @@ impl Target for Responses {
         }
     }
 
-    fn write(&self, out: &mut Json) {
+    fn write(&self, out: &mut Json, _: bool) {
         if self.input.0.is_empty() && !self.instructions.is_empty() {
             // The API refuses instructions without any input.
             out.raw("{\"instructions\":null,\"input\":[{\"role\":\"system\",\"content\":").string(&self.instructions);

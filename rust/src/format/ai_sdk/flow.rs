@@ -261,7 +261,7 @@ impl<W: Writer> Target for Flow<W> {
         self.is_past_head |= !matches!(message.role, Role::System | Role::Developer);
     }
 
-    fn write(&self, out: &mut Json) {
+    fn write(&self, out: &mut Json, _: bool) {
         if self.attached.is_none() || self.waiting > 0 {
             return self.writer.write(out);
         }
