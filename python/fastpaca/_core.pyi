@@ -279,9 +279,10 @@ class Context:
         format: str = "parts",
         cache: str | None = None,
         at_version: int | None = None,
+        explain: bool = False,
     ) -> bytes:
         """The window as JSON, now or as it was at a version. `fit` is "steps" or "largest", `format` of `FORMATS`,
-        `cache` "auto" where the format has breakpoints.
+        `cache` "auto" where the format has breakpoints. `explain` adds an explanation.
         """
 
     def window_tag(
@@ -293,6 +294,7 @@ class Context:
         format: str = "parts",
         cache: str | None = None,
         at_version: int | None = None,
+        explain: bool = False,
     ) -> str:
         """An entity tag of the window: equal tags, equal bytes."""
 

@@ -38,6 +38,7 @@ class AsyncTransport(Protocol):
         close: bool,
         at_version: int | None,
         min_version: int,
+        explain: bool = False,
     ) -> bytes:
         """The window's JSON."""
         ...
@@ -203,17 +204,24 @@ class AsyncContext:
         fit: Fit = "steps",
         close: bool = False,
         at_version: int | None = None,
+        explain: bool = False,
     ) -> Window:
         """The messages to send to the model.
 
         `budget` overrides the context's for this call; `close` answers calls that still wait with a repair;
-        `at_version` gives the window as it was then. Raises `BudgetTooSmallError` when no valid window fits, and
-        `NotYetError` for a version that is not there yet.
+        `at_version` gives the window as it was then; `explain` adds its `explanation`. Raises `BudgetTooSmallError`
+        when no valid window fits, and `NotYetError` for a version that is not there yet.
         """
         if self._pending:
             await self._write_pending()
         raw = await self._transport.window(
-            self.id, budget_tokens=budget, fit=fit, close=close, at_version=at_version, min_version=self._version
+            self.id,
+            budget_tokens=budget,
+            fit=fit,
+            close=close,
+            at_version=at_version,
+            min_version=self._version,
+            explain=explain,
         )
         window = Window(raw)
         if at_version is None:

@@ -48,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data-dir", help="directory of the store (FASTPACA_DATA_DIR, ./data)")
     verify.add_argument("--json", action="store_true", help="print the result as JSON")
     verify.set_defaults(run=_verify)
+    explain = commands.add_parser("explain", help="show what a window holds of a context, and why")
+    explain.add_argument("context", help="the context's id")
+    where = explain.add_mutually_exclusive_group()
+    where.add_argument("--data-dir", help="directory of the store (FASTPACA_DATA_DIR, ./data)")
+    where.add_argument("--url", help="address of a server, such as http://127.0.0.1:4000")
+    explain.add_argument("--budget", type=int, dest="budget_tokens", help="tokens, instead of the context's budget")
+    explain.add_argument("--at-version", type=int, help="as it was at that version")
+    explain.add_argument("--json", action="store_true", help="print the explanation as JSON")
+    explain.set_defaults(run=_explain)
     policies = commands.add_parser("policies", help="list the compaction policies that a context may have")
     policies.add_argument("--json", action="store_true", help="print the list as JSON")
     policies.set_defaults(run=_policies)
@@ -69,6 +78,22 @@ def _serve(given: argparse.Namespace) -> int:
         server.run(config, workers=given.workers)
     except (FastpacaError, server.ServerError) as error:
         return _complain(str(error), EXIT_PROBLEM)
+    return 0
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from fastpaca import explain  # noqa: PLC0415
+
+    options = {name: vars(given)[name] for name in ("budget_tokens", "at_version") if vars(given)[name] is not None}
+    try:
+        if given.url is not None:
+            raw = explain.from_server(given.url, given.context, options)
+        else:
+            data_dir = Config.from_environ(data_dir=given.data_dir).data_dir
+            raw = explain.from_directory(data_dir, given.context, options)
+    except explain.ExplainError as error:
+        return _complain(str(error), EXIT_PROBLEM)
+    print(explain.as_json(raw) if given.json else explain.table(given.context, raw, colour=explain.is_coloured()))  # noqa: T201
     return 0
 
 

@@ -200,6 +200,12 @@ class Window:
         suggested = self._fields.get("suggested_range")
         return None if suggested is None else (suggested["from_seq"], suggested["to_seq"])
 
+    @property
+    def explanation(self) -> dict[str, Any] | None:
+        """What became of each run of the log and why, where it was asked for: `runs`, `tokens`, `budget`."""
+        found: dict[str, Any] | None = self._fields.get("explanation")
+        return found
+
     def __repr__(self) -> str:
         return f"<Window version={self.version} messages={len(self.messages)} used_tokens={self.used_tokens}>"
 

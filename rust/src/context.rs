@@ -412,10 +412,10 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::UnknownContext`].
-    pub fn window_tag(&self, request: WindowRequest, at_version: Option<u64>) -> Result<String> {
+    pub fn window_tag(&self, request: WindowRequest, at_version: Option<u64>, explained: bool) -> Result<String> {
         let state = self.state()?;
         let version = at_version.unwrap_or(state.version);
-        let asked = format!("{:?}", request);
+        let asked = format!("{request:?} {explained}");
         let digest = crate::record::digest(&[&state.incarnation, &version.to_le_bytes(), asked.as_bytes()]);
         Ok(format!("\"{}-{}\"", version, render::hex(digest.get(..8).unwrap_or_default())))
     }

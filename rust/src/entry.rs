@@ -270,6 +270,12 @@ impl Entry {
     /// The kind of an appended message.
     pub const APPENDED: u8 = 2;
 
+    /// An entry of that kind carries the kept list.
+    #[must_use]
+    pub fn is_rewrite(kind: u8) -> bool {
+        matches!(kind, 3..=5)
+    }
+
     /// What it carries of the kept list; nothing where it is no rewrite.
     #[must_use]
     pub fn into_rewrite(self) -> Option<Rewrite> {

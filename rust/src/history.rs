@@ -110,6 +110,7 @@ impl History<'_> {
             overhead: self.overhead(version, kept.tokens(), links)?,
             rewritten: era.version,
             pins: self.pins(last)?,
+            hidden: Vec::new(),
             kept: Arc::new(kept),
             ..state.clone()
         })
@@ -273,43 +274,34 @@ impl History<'_> {
         Ok(pairing)
     }
 
-    /// Reported minus counted tokens at a version with so many kept tokens.
+    /// Reported minus counted tokens at a version with so many kept tokens: the calibration in its record, or what the
+    /// record's header says beside the kept tokens. A header that reports no tokens at all does not tell, nor does one
+    /// for a version inside its record: then the record before decides.
     fn overhead(self, version: u64, tokens: u64, links: &mut Links) -> Result<i64> {
-        let record = self.records.holding(version)?;
-        if version < record.last_version {
-            // Inside a record: its header speaks of its end.
-            for entry in record.decode()?.entries.iter().rev().skip(narrow(record.last_version - version)) {
-                if let Entry::Appended(Appended { overhead: Some(overhead), .. }) = entry {
-                    return Ok(*overhead);
-                }
-            }
-            let Some(before) = record.first_version.checked_sub(1) else { return Ok(0) };
-            let last = self.last_seq(before)?;
-            let era = self.era(self.rewrite_before(before, last, links)?)?;
-            return self.overhead(before, self.kept(&era, last)?.tokens(), links);
-        }
-        if record.after.used_tokens > 0 || tokens == 0 {
-            return Ok(record.after.used_tokens.cast_signed() - tokens.cast_signed());
-        }
-        self.last_calibration(version)
-    }
-
-    /// The calibration that holds at a version, looked for backwards. Only where it takes away more than is kept, so that
-    /// the header of the record does not tell.
-    fn last_calibration(self, version: u64) -> Result<i64> {
         let mut at = version;
         loop {
             let record = self.records.holding(at)?;
-            for entry in record.decode()?.entries.iter().rev() {
-                if let Entry::Appended(Appended { overhead: Some(overhead), .. }) = entry {
-                    return Ok(*overhead);
-                }
+            if at == record.last_version && record.after.used_tokens > 0 {
+                let tokens = if at == version { tokens } else { self.kept_tokens(at, links)? };
+                return Ok(record.after.used_tokens.cast_signed() - tokens.cast_signed());
             }
-            match record.first_version.checked_sub(1) {
-                Some(before) => at = before,
-                None => return Ok(0),
+            let later = narrow(record.last_version - at);
+            let calibration = record.decode()?.entries.iter().rev().skip(later).find_map(|entry| match entry {
+                Entry::Appended(entry) => entry.overhead,
+                _ => None,
+            });
+            match (calibration, record.first_version.checked_sub(1)) {
+                (Some(overhead), _) => return Ok(overhead),
+                (None, Some(before)) => at = before,
+                (None, None) => return Ok(0),
             }
         }
+    }
+
+    fn kept_tokens(self, version: u64, links: &mut Links) -> Result<u64> {
+        let last = self.last_seq(version)?;
+        let era = self.era(self.rewrite_before(version, last, links)?)?;
+        Ok(self.kept(&era, last)?.tokens())
     }
 
     /// Pinned messages up to `last`: those of now, and those that a rewind took since. One that was not kept does not count.

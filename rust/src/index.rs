@@ -17,7 +17,7 @@ use crate::message::{Kinds, Role};
 pub struct Row {
     /// Tokens of the stored message.
     pub tokens: u32,
-    /// Last version of the record that holds it.
+    /// First version of the record that holds it.
     pub version: u64,
     /// `created_at` where given, else the record's time, as a running maximum; ms since 1970.
     pub time_ms: i64,

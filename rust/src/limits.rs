@@ -42,6 +42,12 @@ pub const KEYS_FORGOTTEN: u64 = 512;
 pub const RECENT_BYTES_MAX: usize = 256 * 1024;
 /// Rewrites that a loaded context remembers having read.
 pub const LINKS_MAX: usize = 16 * 1024;
+/// A suggested range holds more than this share of the token budget.
+pub const SUGGESTED_SHARE_MIN: f64 = 0.05;
+/// Rewrites that an explanation looks back through.
+pub const EXPLAINED_REWRITES_MAX: usize = 64;
+/// Messages gone in one stretch of which an explanation looks at each.
+pub const EXPLAINED_ROWS_MAX: u64 = 4096;
 /// Keys that a search for an earlier configuration asks for at once, at the least.
 pub const CONFIG_LOOKUPS: usize = 16;
 /// Rendered windows that a loaded context keeps.

@@ -342,7 +342,8 @@ impl Context {
     }
 
     #[pyo3(signature = (
-        fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None
+        fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None,
+        explain = false
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
     fn window(
@@ -355,18 +356,16 @@ impl Context {
         format: &str,
         cache: Option<&str>,
         at_version: Option<u64>,
+        explain: bool,
     ) -> PyResult<Py<PyBytes>> {
         let request = self.window_request(py, (budget_tokens, fit, close, format, cache))?;
-        let mut context = self.locked(py);
-        let reply = match at_version {
-            Some(version) => context.window_at(version, request, &fetched.lock()),
-            None => context.window(request, &fetched.lock()),
-        };
+        let reply = self.locked(py).read_window(request, at_version, explain, &fetched.lock());
         Ok(PyBytes::new(py, &reply.map_err(|error| self.raise(py, error))?).unbind())
     }
 
     #[pyo3(signature = (
-        *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None
+        *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None,
+        explain = false
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
     fn window_tag(
@@ -378,9 +377,10 @@ impl Context {
         format: &str,
         cache: Option<&str>,
         at_version: Option<u64>,
+        explain: bool,
     ) -> PyResult<String> {
         let request = self.window_request(py, (budget_tokens, fit, close, format, cache))?;
-        self.locked(py).window_tag(request, at_version).map_err(|error| self.raise(py, error))
+        self.locked(py).window_tag(request, at_version, explain).map_err(|error| self.raise(py, error))
     }
 
     #[pyo3(signature = (fetched, *, cursor = None, limit))]

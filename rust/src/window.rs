@@ -12,6 +12,7 @@ use crate::record::digest;
 use crate::render::{self, hex, Json, Rendering};
 use crate::stale::{self, Fresh};
 use crate::state::{State, RULES};
+use crate::suggest::suggested_range;
 use crate::tokens::Counting;
 use crate::view::{select, Limits, Selection, Span};
 
@@ -123,6 +124,18 @@ impl<'a> Window<'a> {
         Ok(Self { state, request, selection, limits, closing, token })
     }
 
+    /// What it shows of the kept list.
+    #[must_use]
+    pub fn spans(&self) -> &[Span] {
+        &self.selection.spans
+    }
+
+    /// Its tokens, as the reply reports them.
+    #[must_use]
+    pub fn used_tokens(&self) -> u64 {
+        self.limits.used(self.selection.tokens)
+    }
+
     /// Nothing rendered yet.
     fn begun(&self) -> Result<Rendered> {
         let fresh = stale::fresh(self.state, &self.selection.spans)?;
@@ -196,40 +209,13 @@ impl<'a> Window<'a> {
         Ok(())
     }
 
-    /// A range worth summarising: whole turns from the oldest on, until the rest is down to the target.
+    /// A range worth summarising.
     fn suggestion(&self, out: &mut Json) -> Result<()> {
-        if !self.state.needs_compaction() {
-            return Ok(());
-        }
         if let Some((from, to)) = suggested_range(self.state)? {
             out.raw(",\"suggested_range\":{\"from_seq\":").number(from).raw(",\"to_seq\":").number(to).raw("}");
         }
         Ok(())
     }
-}
-
-/// Whole turns, or groups where one turn is all there is, that leave at most the target behind.
-fn suggested_range(state: &State) -> Result<Option<(u64, u64)>> {
-    let list = state.list();
-    let kept = &state.kept;
-    let head = list.head()?;
-    let Some(last) = kept.len().checked_sub(1).filter(|last| *last > head) else { return Ok(None) };
-    let target = crate::config::share(state.config.token_budget, state.policy.common.target(&state.config));
-    let behind = kept.tokens().saturating_sub(target);
-    let wanted = kept.position_at(behind, &state.index)?.clamp(head + 1, last);
-    let newest = list.turn_of(last, head)?.unwrap_or(head);
-    let cut = match list.next_turn(wanted)? {
-        Some(turn) if turn > head => turn,
-        _ if newest > head => newest,
-        _ => list.next_unit(wanted)?.min(list.unit_start(last)?),
-    };
-    if cut <= head {
-        return Ok(None);
-    }
-    let from = kept.cell(head, &state.index)?.from.max(1);
-    let end = kept.cell(cut, &state.index)?;
-    let to = if end.kind == ItemKind::Repair { end.to } else { end.from.saturating_sub(1) };
-    Ok((from <= to).then_some((from, to)))
 }
 
 fn closing(state: &State) -> Result<Vec<Closing>> {

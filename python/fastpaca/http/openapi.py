@@ -22,6 +22,7 @@ _MEANS: Final = {
     "limit": "Items in a page.",
     "if_version": "The version that the caller expects, or has already.",
     "at_version": "As it was at that version.",
+    "explain": "Adds `explanation`: what became of each run of the log, and why.",
     "min_version": "503 with Retry-After while the context is older.",
     "from_seq": "First message; negative counts from the end.",
     "to_seq": "Last message; negative counts from the end.",

@@ -22,6 +22,7 @@ QUERY: Final[query.Known] = {
     "if_version": query.VERSION,
     "min_version": query.VERSION,
     "at_version": query.VERSION,
+    "explain": query.FLAG,
     "format": query.FORMAT,
     "cache": query.Choice({"auto": "auto"}),
 }

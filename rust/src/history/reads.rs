@@ -3,6 +3,7 @@
 use super::{History, Links};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::explain::Explainer;
 use crate::fetched::{Fetched, Records};
 use crate::window::{RenderedWindows, Window, WindowRequest};
 
@@ -25,6 +26,44 @@ impl Context {
         let past = history.state_at(version, links)?;
         // Nothing is kept of it: prefixes of past and present windows may be equal, and the past one ends earlier.
         RenderedWindows::default().reply(&Window::select(&past, request)?, history.records)
+    }
+
+    /// The window, now or as it was, with an explanation where that is asked for.
+    ///
+    /// # Errors
+    /// As [`Context::window_at`].
+    pub fn read_window(
+        &mut self,
+        request: WindowRequest,
+        at_version: Option<u64>,
+        explained: bool,
+        fetched: &Fetched,
+    ) -> Result<Vec<u8>> {
+        let mut reply = match at_version {
+            Some(version) => self.window_at(version, request, fetched)?,
+            None => self.window(request, fetched)?,
+        };
+        if explained {
+            let explanation = self.explanation(request, at_version, fetched);
+            let explanation = self.with_keys(explanation)?;
+            // The reply is an object: the explanation becomes its last field.
+            reply.pop();
+            reply.extend_from_slice(b",\"explanation\":");
+            reply.extend_from_slice(&explanation);
+            reply.push(b'}');
+        }
+        Ok(reply)
+    }
+
+    fn explanation(&mut self, request: WindowRequest, at_version: Option<u64>, fetched: &Fetched) -> Result<Vec<u8>> {
+        let (history, links) = self.history(fetched)?;
+        let past = match at_version.filter(|version| *version != history.state.version) {
+            Some(version) => Some(history.state_at(version, links)?),
+            None => None,
+        };
+        let history = History { state: past.as_ref().unwrap_or(history.state), records: history.records };
+        let window = Window::select(history.state, request)?;
+        Explainer { history, spans: window.spans(), used: window.used_tokens() }.explain(links)
     }
 
     /// A page of the compactions, newest first.

@@ -76,6 +76,10 @@ pub enum Class {
 }
 
 impl Class {
+    /// All classes, by number.
+    pub const ALL: [Class; 7] =
+        [Class::Text, Class::Reasoning, Class::ToolCall, Class::ToolResult, Class::Media, Class::Data, Class::Other];
+
     /// The class's name.
     #[must_use]
     pub fn name(self) -> &'static str {
