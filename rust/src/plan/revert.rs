@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::fetched::Records;
 use crate::history::standing::{caller_compaction, shows_behind, Found};
 use crate::history::History;
-use crate::index::Flags;
-use crate::kept::{ItemKind, Kept, Run};
+use crate::index::{Flags, Index};
+use crate::kept::{Item, ItemKind, Kept, Run};
 use crate::pairing::{OpenCall, Pairing};
 
 /// The compaction to revert.
@@ -45,7 +45,8 @@ pub fn revert(draft: &mut Draft<'_>, request: Revert, records: Records<'_>) -> R
     let pairing = history.pairing(&era, last)?;
     let mut list = now.slice(&[(0, found.there.first)], &draft.state.index)?;
     list.extend_from(&back, 0, back.len(), &draft.state.index)?;
-    list.extend_from(&now, found.there.last, now.len(), &draft.state.index)?;
+    let behind = behind(&list, &now, found.there.last, &draft.state.index)?;
+    list.extend_from(&now, behind, now.len(), &draft.state.index)?;
     // Where nothing came behind it, the conversation goes on as if the compaction had never been.
     let at_end = found.there.last == now.len() && last == draft.state.last_seq();
     let stayed = &found.there.items;
@@ -53,6 +54,13 @@ pub fn revert(draft: &mut Draft<'_>, request: Revert, records: Records<'_>) -> R
     let tokens = (now.tokens(), list.tokens());
     let rewrite = draft.rewrite(list.runs(), pairing);
     draft.add(Entry::Reverted(Reverted { version, tokens, rewrite }))
+}
+
+/// Where what stays of `now` begins behind the list: results from `first` on leave with their call.
+fn behind(list: &Kept, now: &Kept, first: u64, index: &Index) -> Result<u64> {
+    let group = list.len().checked_sub(1).map(|last| list.cell(last, index)).transpose()?.map(|cell| cell.group);
+    let has_left = |item: &Item| matches!(item.kind, ItemKind::Repair | ItemKind::Late) && group != Some(item.group);
+    Ok((first..now.len()).find(|at| !now.item_at(*at).is_some_and(has_left)).unwrap_or(now.len()))
 }
 
 /// The items with the late results that came for their repairs since.
