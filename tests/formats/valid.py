@@ -31,10 +31,10 @@ def _is_object(text: str) -> bool:
 
 
 def anthropic(request: Json) -> None:
-    """Of tool search the library's request takes the response's class alone, and it knows no betas."""
+    """The library refuses recorded requests with blocks of the provider's own tools, and knows no betas."""
     contents = (message["content"] for message in request["messages"])
     kinds = {block["type"] for content in contents if isinstance(content, list) for block in content}
-    if not kinds & {"tool_search_tool_result", "mcp_tool_use", "mcp_tool_result", "compaction"}:
+    if not any(kind in {"server_tool_use", "mcp_tool_use", "compaction"} for kind in kinds):
         clients.parse_anthropic(request)
 
 
