@@ -357,3 +357,20 @@ def test_replay_keeps_open_calls(chat: fastpaca.Context) -> None:
     messages = [USER, {"role": "assistant", "content": [call("a")]}, USER]
     chat.append(messages)
     assert chat.replay("ai-sdk") == {"messages": messages}
+
+
+def test_text_behind_a_call_that_waits_stands_before_the_results(chat: fastpaca.Context) -> None:
+    part: Json = {"type": "tool-f", "toolCallId": "a", "input": {}}
+    parts = [
+        part | {"state": "output-available", "output": 1},
+        part | {"toolCallId": "b", "state": "input-available"},
+        {"type": "text", "text": "One moment."},
+    ]
+    asked = {"role": "user", "content": "Two things."}
+    found = request(chat, asked, {"role": "assistant", "parts": parts}, {"role": "user", "content": "Go on."})
+    roles = [message["role"] for message in found["messages"]]
+    assert roles in (["user", "assistant", "tool", "user"], ["user", "assistant", "tool", "tool", "user"])
+    said = found["messages"][1]["content"]
+    assert [each["type"] for each in said] == ["tool-call", "tool-call", "text"]
+    results = [each["toolCallId"] for message in found["messages"][2:-1] for each in message["content"]]
+    assert results == ["a", "b"]

@@ -145,7 +145,9 @@ impl<W: Writer> Flow<W> {
         if !goes_on && (has_calls || message.pieces.iter().any(says)) {
             self.end_step();
         }
-        message.pieces.iter().for_each(|piece| self.assistant_piece(message, piece));
+        for piece in message.in_order() {
+            self.assistant_piece(message, piece);
+        }
         self.writer.end_message(message);
     }
 
