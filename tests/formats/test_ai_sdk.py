@@ -374,3 +374,21 @@ def test_text_behind_a_call_that_waits_stands_before_the_results(chat: fastpaca.
     assert [each["type"] for each in said] == ["tool-call", "tool-call", "text"]
     results = [each["toolCallId"] for message in found["messages"][2:-1] for each in message["content"]]
     assert results == ["a", "b"]
+
+
+def test_signed_thinking_from_before_a_rewrite_is_left_out(chat: fastpaca.Context) -> None:
+    def answer(number: int) -> Json:
+        thinking = {"type": "thinking", "thinking": f"Hm {number}.", "signature": f"s{number}"}
+        return {"role": "assistant", "content": [thinking, {"type": "text", "text": f"Answer {number}."}]}
+
+    for number in range(3):
+        chat.append([{"role": "user", "content": f"Question {number}?"}, answer(number)])
+    chat.compact({"role": "user", "content": "They spoke."}, from_seq=1, to_seq=2)
+    chat.append([{"role": "user", "content": "Question 3?"}, answer(3)])
+    window = chat.window()
+    listed = window.to("ai-sdk")["messages"]
+    said = [part for message in listed if message["role"] == "assistant" for part in message["content"]]
+    shown = [part["text"] for part in said if part["type"] == "reasoning"]
+    assert shown == ["Hm 2.", "Hm 3."]  # the newest at the rewrite, and what came since
+    assert window.omitted_reasoning("ai-sdk") == window.omitted_reasoning("anthropic") == [4]
+    assert "Hm 1." in str(window.to("ai-sdk-ui"))

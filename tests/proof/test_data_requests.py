@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fastpaca.engine import Engine
 
 FORMATS = [name for name in _core.FORMATS if name in providers.FORMATS]
+AFTER_ANSWERS = frozenset({"prefill_trailing_space"})
+"""Rules of requests that end with the model's own words. Whoever sends one asks it to go on; `ends_with` tells."""
 BATCH = 1000
 STRIDE = int(os.environ.get("FASTPACA_STRIDE", "13"))
 """The slow test takes one of so many requests; with 1 it takes all, in about an hour."""
@@ -59,7 +61,7 @@ class Checked:
         # Of a conversation that has said nothing yet but its instructions, no request can be made.
         if not (request.get("messages") or request.get("input")):
             return
-        violations = providers.check(name, request, strict=True)
+        violations = [each for each in providers.check(name, request, strict=True) if each.rule not in AFTER_ANSWERS]
         assert not violations, (name, budget, violations[:3])
         self.requests[name] += 1
 

@@ -116,6 +116,13 @@ pub struct Options<'a> {
 }
 
 impl Options<'_> {
+    /// The first message whose signed thinking stays.
+    #[must_use]
+    pub fn thinking_from(&self) -> u64 {
+        let demands_loop = anthropic::demands_loop(self.model);
+        self.fresh.map_or(0, |fresh| if demands_loop { fresh.loop_from } else { fresh.from })
+    }
+
     /// The model's family, by the beginning of its name; a provider's prefix is passed over.
     #[must_use]
     pub fn is_model(&self, family: &str) -> bool {

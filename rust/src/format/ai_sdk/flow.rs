@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::parts::{self, Dialect};
 use crate::format::ids::IdRule;
-use crate::format::pieces::{Normal, Output, Piece, What};
+use crate::format::pieces::{Maker, Normal, Output, Piece, What};
 use crate::format::Target;
 use crate::json::is_blank;
 use crate::message::Role;
@@ -83,6 +83,8 @@ enum Step {
 #[derive(Clone, Debug)]
 pub(super) struct Flow<W: Writer> {
     writer: W,
+    /// The first message whose signed thinking stays.
+    thinking_from: u64,
     step: Step,
     /// Calls that wait for their results.
     waiting: usize,
@@ -95,9 +97,10 @@ pub(super) struct Flow<W: Writer> {
 }
 
 impl<W: Writer> Flow<W> {
-    pub(super) fn new(writer: W) -> Self {
+    pub(super) fn new(writer: W, thinking_from: u64) -> Self {
         Self {
             writer,
+            thinking_from,
             step: Step::Closed,
             waiting: 0,
             reasoning: Vec::new(),
@@ -153,6 +156,9 @@ impl<W: Writer> Flow<W> {
 
     fn assistant_piece(&mut self, message: &Normal<'_>, piece: &Piece<'_>) {
         match &piece.what {
+            What::Reasoning(reasoning) if reasoning.maker == Maker::Anthropic && message.seq < self.thinking_from => {
+                self.omitted.push(message.seq);
+            }
             What::Reasoning(reasoning) => match parts::reasoning(&W::DIALECT, message, piece, reasoning) {
                 Some(part) => self.reasoning.push((message.seq, part)),
                 None => self.omitted.push(message.seq),

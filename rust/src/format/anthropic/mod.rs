@@ -87,15 +87,19 @@ impl User {
     }
 }
 
+/// The model refuses a tool loop without the thinking that began it.
+#[must_use]
+pub fn demands_loop(model: Option<&str>) -> bool {
+    Model::of(model).demands_loop
+}
+
 impl Anthropic {
     /// An empty request.
     #[must_use]
     pub fn new(options: &Options<'_>) -> Self {
-        let model = Model::of(options.model);
-        let fresh = options.fresh.map(|fresh| if model.demands_loop { fresh.loop_from } else { fresh.from });
         Self {
-            model,
-            thinking_from: fresh.unwrap_or(0),
+            model: Model::of(options.model),
+            thinking_from: options.thinking_from(),
             system: Blocks::default(),
             is_past_head: false,
             messages: Json::default(),
