@@ -52,6 +52,10 @@ fn write(context: &mut Context, route: Route, body: &str) {
 
 /// A context with messages, as it is after appends: everything that is needed is in memory, records included.
 fn filled(messages: usize, budget: u64) -> (Context, Fetched) {
+    filled_with(messages, budget, |number| message(number, true))
+}
+
+fn filled_with(messages: usize, budget: u64, message: impl Fn(usize) -> String) -> (Context, Fetched) {
     let mut fetched = Fetched::default();
     let mut context = loop {
         match Context::load("bench", &fetched) {
@@ -70,7 +74,7 @@ fn filled(messages: usize, budget: u64) -> (Context, Fetched) {
     write(&mut context, Route::Configure, &format!("{{\"token_budget\":{budget}}}"));
     let mut stored = Fetched::default();
     for start in (0..messages).step_by(200) {
-        let batch: Vec<String> = (start..messages.min(start + 200)).map(|number| message(number, true)).collect();
+        let batch: Vec<String> = (start..messages.min(start + 200)).map(&message).collect();
         let commit = plan(&mut context, &request(Route::Append, &format!("{{\"messages\":[{}]}}", batch.join(","))));
         context.apply(commit.first_version).unwrap();
         for (family, key, value) in commit.puts {
@@ -129,17 +133,40 @@ fn windows(criterion: &mut Criterion) {
     });
 }
 
+/// What a coding agent says: a few words and a call, then 1500 characters of output, as Anthropic's blocks.
+fn agent_message(number: usize) -> String {
+    let turn = number / 2;
+    match number % 2 {
+        _ if number == 0 => message(0, true),
+        1 => format!(
+            "{{\"role\":\"assistant\",\"token_count\":100,\"content\":[{{\"type\":\"text\",\"text\":\"Let me look at it.\"}},\
+             {{\"type\":\"tool_use\",\"id\":\"toolu_{turn}\",\"name\":\"Bash\",\"input\":{{\"command\":\"rg -n 'fn main' src\",\
+             \"description\":\"Finds the entry\"}}}}]}}"
+        ),
+        _ => format!(
+            "{{\"role\":\"user\",\"token_count\":400,\"content\":[{{\"type\":\"tool_result\",\"tool_use_id\":\"toolu_{}\",\
+             \"content\":\"{}\"}}]}}",
+            turn - 1,
+            "src/main.rs:12:    let found = open(\\\"a.txt\\\");\\n".repeat(30)
+        ),
+    }
+}
+
 /// Pages of the log are rendered anew each time: what a format costs where nothing was rendered before.
 fn formats(criterion: &mut Criterion) {
-    let (mut context, stored) = filled(200, 1_000_000);
-    for format in Format::ALL {
-        criterion.bench_function(&format!("200 messages as {}, cold", format.name()), |bencher| {
-            bencher.iter(|| context.replay_page((None, None), None, 200, false, black_box(format), &stored).unwrap());
-        });
-        let request = WindowRequest { format, ..WindowRequest::default() };
-        criterion.bench_function(&format!("200 messages as {}, hot", format.name()), |bencher| {
-            bencher.iter(|| context.window(black_box(request), &stored).unwrap());
-        });
+    let texts = filled(200, 1_000_000);
+    let agent = filled_with(201, 1_000_000, agent_message);
+    for (name, (mut context, stored)) in [("texts", texts), ("an agent's messages", agent)] {
+        for format in Format::ALL {
+            criterion.bench_function(&format!("200 {name} as {}, cold", format.name()), |bencher| {
+                bencher
+                    .iter(|| context.replay_page((None, None), None, 201, false, black_box(format), &stored).unwrap());
+            });
+            let request = WindowRequest { format, ..WindowRequest::default() };
+            criterion.bench_function(&format!("200 {name} as {}, hot", format.name()), |bencher| {
+                bencher.iter(|| context.window(black_box(request), &stored).unwrap());
+            });
+        }
     }
 }
 

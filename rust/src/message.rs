@@ -140,8 +140,12 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn start(body: &'a str, at: &Path<'_>) -> Result<Self> {
         let object = Object::of(body).ok_or_else(|| at.wrong("a message object", body))?;
-        let slots = slots(&object, body);
-        let role = envelope::role(&object, at)?;
+        Self::of(&object, body, at)
+    }
+
+    fn of(object: &Object<'a>, body: &'a str, at: &Path<'_>) -> Result<Self> {
+        let slots = slots(object, body);
+        let role = envelope::role(object, at)?;
         let in_assistant = role == Role::Assistant;
         let mut sorted = Vec::with_capacity(slots.len());
         for slot in &slots {
@@ -149,7 +153,7 @@ impl<'a> Reading<'a> {
         }
         let mut reading = Self { slots, sorted, whole: None };
         if role == Role::Tool && !reading.has_results() {
-            reading.whole = Some(classify::whole_result(&object, at)?);
+            reading.whole = Some(classify::whole_result(object, at)?);
             reading.sorted.iter_mut().for_each(Sorted::become_result);
         }
         Ok(reading)
@@ -215,8 +219,6 @@ pub(crate) struct Outline<'a> {
     pub classes: Vec<Class>,
     /// What each part does in the pairing of calls and results.
     pub pairs: Vec<Pair>,
-    /// For each part that is one side of a call and its result: the id, where it has one.
-    pub links: Vec<Option<Link>>,
     /// Id and name of the result that the message itself is, if it is one.
     pub whole: Option<(Option<String>, Option<String>)>,
     /// It says anything beside white space.
@@ -233,19 +235,27 @@ pub(crate) struct Link {
 impl<'a> Outline<'a> {
     /// Nothing for a body that [`Message::parse`] did not write.
     pub(crate) fn of(body: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(body).ok()?;
+        Self::read(std::str::from_utf8(body).ok()?)
+    }
+
+    /// As [`Outline::of`].
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
         let object = Object::of(text)?;
         let at = Path::root("");
         let role = envelope::role(&object, &at).ok()?;
-        let reading = Reading::start(text, &at).ok()?;
-        let mut links: Vec<Option<Link>> = reading.sorted.iter().map(|sorted| sorted.pair.link()).collect();
-        if let Some((id, _)) = &reading.whole {
-            links.fill(Some(Link { id: id.clone(), is_call: false }));
-        }
+        let reading = Reading::of(&object, text, &at).ok()?;
         let has_content = reading.whole.is_some() || reading.sorted.iter().any(Sorted::has_content);
         let (classes, pairs) = reading.sorted.into_iter().map(|sorted| (sorted.class, sorted.pair)).unzip();
         let Reading { slots, whole, .. } = reading;
-        Some(Self { text, object, role, slots, classes, pairs, links, whole, has_content })
+        Some(Self { text, object, role, slots, classes, pairs, whole, has_content })
+    }
+
+    /// For each part that is one side of a call and its result: the id, where it has one.
+    pub(crate) fn links(&self) -> Vec<Option<Link>> {
+        match &self.whole {
+            Some((id, _)) => vec![Some(Link { id: id.clone(), is_call: false }); self.pairs.len()],
+            None => self.pairs.iter().map(Pair::link).collect(),
+        }
     }
 }
 

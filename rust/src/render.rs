@@ -49,7 +49,9 @@ impl Json {
 
     /// Appends a string.
     pub fn string(&mut self, text: &str) -> &mut Self {
-        self.raw(&quote(text))
+        // Writing into memory can't fail.
+        let _ = serde_json::to_writer(&mut self.0, text);
+        self
     }
 
     /// Appends a time in RFC 3339, UTC, with milliseconds.

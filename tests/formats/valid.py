@@ -46,8 +46,11 @@ CLIENTS: dict[str, tuple[Callable[[Json], object], ...]] = {
 
 
 def violations(format: str, request: Json, model: str | None) -> list[str]:
-    """Empty for a request that the provider and its client take, and for a format whose rules stand elsewhere."""
-    if format not in CLIENTS or (format == "anthropic" and not request["messages"]):
+    """Empty for a request that the provider and its client take, and for a format whose rules stand elsewhere.
+
+    Nothing can be sent where a conversation says nothing, as a log of results without their calls.
+    """
+    if format not in CLIENTS or not request.get("messages", request.get("input")):
         return []
     rules = providers.check(format, request, model=model, strict=True)
     # That the assistant has the last word is the conversation's, which a format doesn't change.

@@ -35,12 +35,11 @@ impl<'a> Payload<'a> {
         }
         let slot = outline.slots.get(part as usize)?;
         let class = outline.classes.get(part as usize)?;
-        let object = Object::of(slot.raw)?;
+        let object = slot.object.as_ref()?;
         let kind = object.text("type").unwrap_or_default();
-        let (object, base) = match object.field("toolInvocation").filter(|_| kind == "tool-invocation") {
-            Some(inner) => (Object::of(inner.value)?, slot.at + inner.at),
-            None => (object, slot.at),
-        };
+        let inner = object.field("toolInvocation").filter(|_| kind == "tool-invocation");
+        let inner = inner.and_then(|field| Object::of(field.value).map(|inner| (inner, slot.at + field.at)));
+        let (object, base) = inner.as_ref().map_or((object, slot.at), |(inner, at)| (inner, *at));
         let keys: &[&str] = match class {
             // A provider's own result must keep its form, or the provider refuses it.
             _ if kind.ends_with("_tool_result") && kind != "tool_result" => return None,

@@ -2,7 +2,7 @@
 
 use super::content::Parts;
 use super::ids::IdRule;
-use super::pieces::{Call, Content, Media, MediaKind, Normal, Output, Piece, Source, What};
+use super::pieces::{Arguments, Call, Content, Media, MediaKind, Normal, Output, Piece, Source, What};
 use super::{write, Options, Target};
 use crate::json::{decode, quote, Object};
 use crate::message::{Holder, Role};
@@ -177,15 +177,22 @@ impl OpenAi {
             return;
         }
         self.begin();
-        let mut content = Parts::default();
-        message.pieces.iter().for_each(|piece| user_part(&mut content, piece));
         let out = separated(&mut self.messages);
         out.raw("{\"role\":\"").raw(message.role.name()).raw("\"");
         if let Some(name) = name(message) {
             out.raw(",\"name\":").raw(name);
         }
         out.raw(",\"content\":");
-        content.write(out);
+        match only_text(&message.pieces) {
+            Some(raw) => {
+                out.raw(raw);
+            }
+            None => {
+                let mut content = Parts::default();
+                message.pieces.iter().for_each(|piece| user_part(&mut content, piece));
+                content.write(out);
+            }
+        }
         out.raw("}");
     }
 
@@ -194,13 +201,20 @@ impl OpenAi {
         self.close();
         self.waiting = self.waiting.saturating_sub(1);
         let mut content = Parts::default();
-        match &output.content {
-            Content::Blocks(blocks) => self.result_blocks(&output.id, blocks, &mut content),
-            other => content.text(&write::output_text(other), false),
+        if let Content::Blocks(blocks) = &output.content {
+            self.result_blocks(&output.id, blocks, &mut content);
         }
         let out = separated(&mut self.messages);
         out.raw("{\"role\":\"tool\",\"tool_call_id\":").string(&output.id).raw(",\"content\":");
-        content.write(out);
+        match &output.content {
+            Content::Blocks(_) => content.write(out),
+            Content::Text(raw) => {
+                out.raw(raw);
+            }
+            Content::Value(raw) => {
+                out.string(raw);
+            }
+        }
         out.raw("}");
     }
 
@@ -288,6 +302,17 @@ fn name<'a>(message: &Normal<'a>) -> Option<&'a str> {
     message.name.filter(|_| fits)
 }
 
+/// The text of a message that holds nothing else.
+fn only_text<'p>(pieces: &'p [Piece<'_>]) -> Option<&'p str> {
+    match pieces {
+        [piece] if !is_in_array(piece) => match &piece.what {
+            What::Text(raw) => Some(raw),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The client wrote an array itself: its provider takes arrays.
 fn is_in_array(piece: &Piece<'_>) -> bool {
     matches!(piece.holder, Holder::Parts { key: "content", .. })
@@ -297,7 +322,11 @@ fn write_call(out: &mut Json, call: &Call<'_>, keeps_extra: bool) {
     let (kind, key) = if call.is_custom { ("custom", "input") } else { ("function", "arguments") };
     out.raw("{\"id\":").string(&call.id).raw(",\"type\":\"").raw(kind).raw("\",\"").raw(kind);
     out.raw("\":{\"name\":\"").raw(&write::tool_name(&call.name)).raw("\",\"").raw(key).raw("\":");
-    out.raw(&write::arguments_text(&call.arguments)).raw("}");
+    match &call.arguments {
+        Arguments::Text(raw) => out.raw(raw),
+        Arguments::Value(raw) => out.string(raw),
+    };
+    out.raw("}");
     if let Some(extra) = call.extra.filter(|_| keeps_extra) {
         out.raw(",\"extra_content\":").raw(extra);
     }

@@ -264,6 +264,11 @@ pub(crate) fn is_blank(raw: &str) -> bool {
     }
 }
 
+/// One JSON string, and nothing behind it.
+pub(crate) fn is_string(raw: &str) -> bool {
+    raw.starts_with('"') && string_end(raw.as_bytes(), 0) == raw.len() && raw.len() > 1 && raw.ends_with('"')
+}
+
 /// The text of a JSON string; nothing if `raw` is another value.
 #[must_use]
 pub fn decode(raw: &str) -> Option<Cow<'_, str>> {

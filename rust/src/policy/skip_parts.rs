@@ -81,7 +81,7 @@ impl SkipParts {
         let skipped = self.skipped(outlines);
         let unpaired = outlines.iter().zip(&skipped).all(|(outline, skipped)| {
             let stays = |part: usize| !skipped.contains(&u32::try_from(part).unwrap_or(u32::MAX));
-            outline.links.iter().enumerate().all(|(part, link)| link.is_none() || !stays(part))
+            outline.links().iter().enumerate().all(|(part, link)| link.is_none() || !stays(part))
         });
         let mut changes = Vec::new();
         let items = group.cells.iter().zip(outlines).zip(&skipped).zip(group.first..);
@@ -118,9 +118,9 @@ impl SkipParts {
         let matched = |outline: &Outline<'_>, part: usize, class: Class| self.matches(class, &kind(outline, part));
         let mut pairs = Pairs::default();
         for outline in outlines {
-            for (part, (class, link)) in outline.classes.iter().zip(&outline.links).enumerate() {
+            for (part, (class, link)) in outline.classes.iter().zip(outline.links()).enumerate() {
                 if let Some(link) = link {
-                    pairs.add(link, matched(outline, part, *class));
+                    pairs.add(&link, matched(outline, part, *class));
                 }
             }
         }
@@ -132,7 +132,7 @@ impl SkipParts {
             None => matched(outline, part, class),
         };
         let parts = |outline: &Outline<'_>| -> Vec<u32> {
-            let all = outline.classes.iter().zip(&outline.links).enumerate();
+            let all = outline.classes.iter().zip(outline.links()).enumerate();
             let leaving = all.filter(|(part, (class, link))| leaves(outline, *part, **class, link.as_ref()));
             leaving.filter_map(|(part, _)| u32::try_from(part).ok()).collect()
         };

@@ -5,16 +5,37 @@ mod reasoning;
 mod tools;
 
 use super::pieces::{Normal, Output, Piece, Raw, What};
-use crate::json::{Elements, Object};
-use crate::message::{Class, Holder, Outline, Pair, Slot};
+use crate::json::{is_string, Elements, Object};
+use crate::message::{Class, Holder, Outline, Pair, Role, Slot};
 
 /// The normal form of a stored body; nothing for one that was not written by this crate.
 pub(super) fn normal(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
-    let outline = Outline::of(body.as_bytes())?;
+    if let Some(plain) = plain_text(body, seq, to) {
+        return Some(plain);
+    }
+    let outline = Outline::read(body)?;
     let is_item = outline.slots.first().is_some_and(|slot| slot.holder == Holder::Whole);
     let name = outline.object.get("name").filter(|name| !is_item && name.starts_with('"'));
     let pieces = if outline.whole.is_some() { whole_result(&outline) } else { pieces(&outline) };
     Some(Normal { seq, to, role: outline.role, name, body, is_item, pieces })
+}
+
+/// A body that holds a role and one text, as most do: nothing else in it has to be looked at.
+fn plain_text(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
+    let roles = [
+        ("{\"role\":\"user\",\"parts\":[", Role::User),
+        ("{\"role\":\"assistant\",\"parts\":[", Role::Assistant),
+        ("{\"role\":\"system\",\"parts\":[", Role::System),
+        ("{\"role\":\"developer\",\"parts\":[", Role::Developer),
+    ];
+    let (role, part) = roles.into_iter().find_map(|(start, role)| body.strip_prefix(start).map(|rest| (role, rest)))?;
+    let raw = part.strip_suffix("]}")?;
+    let text = raw.strip_prefix("{\"type\":\"text\",\"text\":")?.strip_suffix('}')?;
+    if !is_string(text) {
+        return None;
+    }
+    let piece = Piece { raw, holder: Holder::Parts { key: "parts", index: 0 }, what: What::Text(text.into()) };
+    Some(Normal { seq, to, role, name: None, body, is_item: false, pieces: vec![piece] })
 }
 
 /// A tool message that is itself one result.

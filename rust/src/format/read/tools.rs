@@ -18,17 +18,17 @@ pub(super) fn call<'a>(slot: &Slot<'a>, pair: &Pair) -> Call<'a> {
         Pair::Call { id, name, by_provider } | Pair::Both { id, name, by_provider } => (id, name, *by_provider),
         Pair::Result { .. } | Pair::None => (&None, &None, false),
     };
-    let part = slot.object.clone();
-    let inner = part.as_ref().and_then(|part| {
+    let part = slot.object.as_ref();
+    let inner = part.and_then(|part| {
         ["function", "custom", "toolInvocation"].iter().find_map(|key| part.object(key).map(|inner| (*key, inner)))
     });
-    let kind = part.as_ref().and_then(|part| part.text("type")).unwrap_or_default().into_owned();
+    let kind = part.and_then(|part| part.text("type")).unwrap_or_default();
     let is_custom = matches!(inner, Some(("custom", _))) || kind == "custom_tool_call";
-    let object = inner.map(|(_, inner)| inner).or_else(|| part.clone());
+    let object = inner.as_ref().map(|(_, inner)| inner).or(part);
     Call {
         id: id.clone().unwrap_or_default(),
         name: name.clone().unwrap_or_default(),
-        arguments: object.map_or(Arguments::Value("{}".into()), |object| arguments(&object, is_custom)),
+        arguments: object.map_or(Arguments::Value("{}".into()), |object| arguments(object, is_custom)),
         is_custom,
         by_provider,
         extra: part.and_then(|part| part.get("extra_content")),
