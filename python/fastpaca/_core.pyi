@@ -235,6 +235,10 @@ class Context:
         """Bytes held in memory, roughly."""
 
     @property
+    def model(self) -> str | None:
+        """The model that its windows go to, where it is told."""
+
+    @property
     def tombstoned(self) -> bool: ...
     def parse(self, route: str, body: bytes, *, key: str | None = None, custom: Sequence[str] | None = None) -> Request:
         """As the function `parse`, by the context's own counting. `custom` are the names of registered policies."""

@@ -39,8 +39,8 @@ class AsyncTransport(Protocol):
         at_version: int | None,
         min_version: int,
         explain: bool = False,
-    ) -> bytes:
-        """The window's JSON."""
+    ) -> tuple[bytes, str | None]:
+        """The window's JSON, and the context's model."""
         ...
 
     async def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
@@ -214,7 +214,7 @@ class AsyncContext:
         """
         if self._pending:
             await self._write_pending()
-        raw = await self._transport.window(
+        raw, model = await self._transport.window(
             self.id,
             budget_tokens=budget,
             fit=fit,
@@ -223,7 +223,7 @@ class AsyncContext:
             min_version=self._version,
             explain=explain,
         )
-        window = Window(raw)
+        window = Window(raw, model=model)
         if at_version is None:
             self._window_version = window.version
         return window

@@ -31,8 +31,8 @@ class LocalTransport:
         """The context's JSON."""
         return self.engine.read(context_id, _describe)
 
-    def window(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
-        """The window's JSON; `options` are those of `_core.Context.window`."""
+    def window(self, context_id: str, *, min_version: int, **options: Any) -> tuple[bytes, str | None]:
+        """The window's JSON and the context's model; `options` are those of `_core.Context.window`."""
         return self.engine.read(context_id, _window(min_version, options))
 
     def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
@@ -100,8 +100,8 @@ class AsyncLocalTransport:
         """The context's JSON."""
         return await self.engine.aread(context_id, _describe)
 
-    async def window(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
-        """The window's JSON; `options` are those of `_core.Context.window`."""
+    async def window(self, context_id: str, *, min_version: int, **options: Any) -> tuple[bytes, str | None]:
+        """The window's JSON and the context's model; `options` are those of `_core.Context.window`."""
         return await self.engine.aread(context_id, _window(min_version, options))
 
     async def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
@@ -163,10 +163,12 @@ def _describe(context: _core.Context, _fetched: _core.Fetched) -> bytes:
     return context.describe()
 
 
-def _window(min_version: int, options: dict[str, Any]) -> Callable[[_core.Context, _core.Fetched], bytes]:
-    def select(context: _core.Context, fetched: _core.Fetched) -> bytes:
+def _window(
+    min_version: int, options: dict[str, Any]
+) -> Callable[[_core.Context, _core.Fetched], tuple[bytes, str | None]]:
+    def select(context: _core.Context, fetched: _core.Fetched) -> tuple[bytes, str | None]:
         at_version(context, min_version)
-        return context.window(fetched, **options)
+        return context.window(fetched, **options), context.model
 
     return select
 

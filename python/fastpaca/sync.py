@@ -39,8 +39,8 @@ class Transport(Protocol):
         at_version: int | None,
         min_version: int,
         explain: bool = False,
-    ) -> bytes:
-        """The window's JSON."""
+    ) -> tuple[bytes, str | None]:
+        """The window's JSON, and the context's model."""
         ...
 
     def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
@@ -212,7 +212,7 @@ class Context:
         """
         if self._pending:
             self._write_pending()
-        raw = self._transport.window(
+        raw, model = self._transport.window(
             self.id,
             budget_tokens=budget,
             fit=fit,
@@ -221,7 +221,7 @@ class Context:
             min_version=self._version,
             explain=explain,
         )
-        window = Window(raw)
+        window = Window(raw, model=model)
         if at_version is None:
             self._window_version = window.version
         return window

@@ -113,8 +113,9 @@ class ContextInfo:
 class Window:
     """The window: what to send to the model. `raw` is the reply as it came, decoded when first asked for."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, *, model: str | None = None) -> None:
         self.raw = raw
+        self._model = model
         self._formats: dict[tuple[str, str | None, str | None], dict[str, Any]] = {}
 
     @cached_property
@@ -136,8 +137,8 @@ class Window:
     def to(self, format: Format, *, model: str | None = None, cache: Cache | None = None) -> dict[str, Any]:
         """The arguments of a provider's call, of this very window: `create(model=..., **window.to("openai"))`.
 
-        `model` is the one that it goes to, for the few rules that depend on it (docs/formats.md); `cache="auto"` sets
-        the breakpoints of a provider's prompt cache. Raises `InvalidError` for a format that is not known, for `parts`,
+        `model` is the one that it goes to where that is not the context's, for the few rules that depend on it
+        (docs/formats.md); `cache="auto"` sets the breakpoints of a provider's prompt cache. Raises `InvalidError` for a format that is not known, for `parts`,
         and for `cache` where the format has no breakpoints.
         """
         request: dict[str, Any] = self._converted(format, model, cache)["request"]
@@ -151,6 +152,7 @@ class Window:
         return omitted
 
     def _converted(self, format: Format, model: str | None, cache: Cache | None) -> dict[str, Any]:
+        model = self._model if model is None else model
         found = self._formats.get((format, model, cache))
         if found is None:
             found = self._formats[format, model, cache] = convert([self.raw], format, model=model, cache=cache)

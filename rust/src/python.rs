@@ -336,6 +336,12 @@ impl Context {
     }
 
     #[getter]
+    fn model(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let context = self.locked(py);
+        Ok(context.state().map_err(|error| self.raise(py, error))?.config.model.clone())
+    }
+
+    #[getter]
     fn tombstoned(&self, py: Python<'_>) -> PyResult<bool> {
         let context = self.locked(py);
         Ok(context.state().map_err(|error| self.raise(py, error))?.tombstoned)

@@ -77,7 +77,7 @@ def test_bytes_of_texts_and_arguments_are_those_given(chat: fastpaca.Context) ->
     chat.append(USER)
     body = f'{{"message":{raw}}}'.encode()
     chat._transport.write("chat", "append", body, key=None)
-    window = chat._transport.window(
+    window, _ = chat._transport.window(
         "chat", budget_tokens=None, fit="steps", close=False, at_version=None, min_version=0
     )
     converted = _core.convert([window], "openai")
@@ -301,6 +301,9 @@ def test_thought_signatures_go_back_to_gemini_alone(chat: fastpaca.Context) -> N
     found = request(chat, USER, {"role": "assistant", "content": None, "tool_calls": [call]})
     assert found[1]["tool_calls"] == [function("a", "f", "{}")]
     assert chat.window().to("openai", model="google/gemini-3-pro")["messages"][1]["tool_calls"] == [call]
+    chat.configure(model="gemini-3-pro")
+    assert chat.window().to("openai")["messages"][1]["tool_calls"] == [call]
+    assert "extra_content" not in chat.window().to("openai", model="gpt-5")["messages"][1]["tool_calls"][0]
 
 
 def test_replay_as_one_request(chat: fastpaca.Context) -> None:
