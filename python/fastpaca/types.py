@@ -138,8 +138,8 @@ class Window:
         """The arguments of a provider's call, of this very window: `create(model=..., **window.to("openai"))`.
 
         `model` is the one that it goes to where that is not the context's, for the few rules that depend on it
-        (docs/formats.md); `cache="auto"` sets the breakpoints of a provider's prompt cache. Raises `InvalidError` for a format that is not known, for `parts`,
-        and for `cache` where the format has no breakpoints.
+        (docs/formats.md); `cache="auto"` sets the breakpoints of a provider's prompt cache. Raises `InvalidError` for a
+        format that is not known, for `parts`, and for `cache` where the format has no breakpoints.
         """
         request: dict[str, Any] = self._converted(format, model, cache)["request"]
         return request
