@@ -16,7 +16,7 @@ use crate::entry::{Appended, Did, Entry, RewriteHead};
 use crate::error::{Error, Result};
 use crate::fetched::Records;
 use crate::index::Flags;
-use crate::kept::{ItemKind, Kept};
+use crate::kept::Kept;
 use crate::limits::LINKS_MAX;
 use crate::pairing::Pairing;
 use crate::policy::Policy;
@@ -211,17 +211,7 @@ impl History<'_> {
     /// What is kept now, less the messages behind `last` and the repairs that came with them.
     fn shortened(self, last: u64) -> Result<Kept> {
         let (kept, index) = (&self.state.kept, &self.state.index);
-        let mut end = kept.lower_bound(last + 1);
-        if end < kept.len() {
-            let next = index.row(kept.cell(end, index)?.from)?;
-            let came_along = |at: u64| {
-                let item = kept.item_at(at).filter(|item| item.kind == ItemKind::Repair);
-                item.is_some_and(|item| item.version == next.version)
-            };
-            while next.flags.has(Flags::AFTER_REPAIRS) && end > 0 && came_along(end - 1) {
-                end -= 1;
-            }
-        }
+        let end = self.state.end_at(last)?;
         kept.slice(&[(0, end)], index)
     }
 

@@ -9,7 +9,7 @@ use crate::config::{share, Config};
 use crate::entry::{Appended, By, Bytes16, Compacted, Created, Entry, Placed, Rewound, Rewrite};
 use crate::error::{Error, Result};
 use crate::index::{Flags, Index, Row};
-use crate::kept::{Kept, Run};
+use crate::kept::{ItemKind, Kept, Run};
 use crate::pairing::Pairing;
 use crate::policy::Policy;
 use crate::record::Record;
@@ -129,6 +129,26 @@ impl State {
     #[must_use]
     pub fn list(&self) -> List<'_> {
         List { kept: &self.kept, index: &self.index, pins: &self.pins }
+    }
+
+    /// Where the kept list ended when message `last` was the newest, since the last rewrite. The repairs that the next
+    /// message brought stand behind `last`, but came later.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for an index chunk.
+    pub fn end_at(&self, last: u64) -> Result<u64> {
+        let mut end = self.kept.lower_bound(last + 1);
+        if end < self.kept.len() {
+            let next = self.index.row(self.kept.cell(end, &self.index)?.from)?;
+            let came_along = |at: u64| {
+                let item = self.kept.item_at(at).filter(|item| item.kind == ItemKind::Repair);
+                item.is_some_and(|item| item.version == next.version)
+            };
+            while next.flags.has(Flags::AFTER_REPAIRS) && end > 0 && came_along(end - 1) {
+                end -= 1;
+            }
+        }
+        Ok(end)
     }
 
     /// The messages that left by a rewind together with `seq`.

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from fastpaca.errors import FastpacaError
+from fastpaca.log import MemoryDisk
+from tests.support.memory import append, memory_engine, window, write
 from tests.support.walk import CONTEXT, POLICIES, Walk
 
 REQUESTS: list[dict[str, Any]] = [
@@ -29,7 +31,16 @@ def answers(walk: Walk, at_version: int | None = None) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: json.dumps(policy["config"]))
+NEWER: list[dict[str, Any]] = [
+    {"strategy": "strip_tool_results", "config": {"keep_last": 1, "keep_tokens": 10, "clear_at_least": 0}},
+    {"strategy": "skip_parts", "config": {}},
+    {"strategy": "time_aware", "config": {"max_age": "1h"}},
+]
+
+
+@pytest.mark.parametrize(
+    "policy", POLICIES + NEWER, ids=lambda policy: f"{policy['strategy']}-{json.dumps(policy['config'])}"
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_every_version_that_was_answered_is_answered_again(seed: int, policy: dict[str, Any]) -> None:
     walk = Walk(seed, policy=policy)
@@ -42,3 +53,35 @@ def test_every_version_that_was_answered_is_answered_again(seed: int, policy: di
             assert answers(walk, version) == expected, f"version {version}, restarted: {restarted}"
         walk.restart()
     walk.close()
+
+
+def test_a_context_of_several_chunks_of_the_index() -> None:
+    walk = Walk(7, policy=NEWER[0], budget=4000)
+    then: dict[int, list[bytes]] = {}
+    while walk.described["last_seq"] < 640:
+        walk.append(20)
+        walk.note()
+        if walk.chance.random() < 0.1:
+            walk.compact()
+            walk.note()
+        then[walk.versions[-1]] = answers(walk)
+    walk.restart()
+    for version in walk.chance.sample(sorted(then), 25):
+        assert answers(walk, version) == then[version], f"version {version}"
+    walk.close()
+
+
+def test_repairs_that_came_later_are_not_counted_as_reported() -> None:
+    engine = memory_engine(MemoryDisk())
+    write(engine, CONTEXT, "configure", token_budget=10_000)
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    ask = {"role": "user", "content": "Do it.", "token_count": 20}
+    version = append(engine, CONTEXT, [ask, {"role": "assistant", "tool_calls": [call], "token_count": 30}])["version"]
+    counted = json.loads(window(engine, CONTEXT))["used_tokens"]
+    append(engine, CONTEXT, [ask])
+    usage = {"input_tokens": counted, "window_version": version}
+    append(engine, CONTEXT, [{"role": "assistant", "content": "Yes.", "token_count": 5, "usage": usage}])
+    shown = json.loads(window(engine, CONTEXT))
+    assert any(item.get("repair") for item in shown["messages"])
+    assert shown["used_tokens"] == sum(item["token_count"] for item in shown["messages"])
+    engine.close()

@@ -124,7 +124,7 @@ fn calibrate(state: &State, usage: Usage) -> Result<Option<i64>> {
         return Ok(None);
     }
     let seq = last_seq_at(state, usage.window_version)?;
-    let shown = state.kept.lower_bound(seq + 1);
+    let shown = state.end_at(seq)?;
     let tokens = state.kept.tokens_before(shown, &state.index)?;
     let limits = view_limits(state);
     let counted = if limits.used(tokens) <= limits.budget.saturating_sub(limits.reserve) {
