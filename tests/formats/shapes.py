@@ -48,13 +48,15 @@ def responses_faults(request: Json) -> list[str]:
         kind = item.get("type", "message")
         if kind == "reasoning" and not (items[n + 1].get("role") == "assistant" or "type" in items[n + 1]):
             found.append(f"{n}: reasoning without its item")
-        elif kind in {"function_call", "custom_tool_call"}:
+        elif kind.endswith("_call") and item.get("call_id") is not None:
             if item["call_id"] in calls or not 0 < len(item["call_id"]) <= 64:
                 found.append(f"{n}: id {item['call_id']}")
             calls[item["call_id"]] = kind
-        elif kind.endswith("_output"):
+        elif kind.endswith("_output") and item["call_id"] is not None:
             call_id = item["call_id"]
-            if calls.get(call_id) != kind.removesuffix("_output") or call_id in answered:
+            # A search's output is named without `_call`, and the API takes a function's for it.
+            asked = calls.get(call_id, "").removesuffix("_call")
+            if asked not in {kind.removesuffix("_output").removesuffix("_call"), "tool_search"} or call_id in answered:
                 found.append(f"{n}: {kind} {call_id} has no call")
             answered.add(call_id)
         elif kind == "message" and item["role"] != "assistant":

@@ -45,17 +45,27 @@ CLIENTS: dict[str, tuple[Callable[[Json], object], ...]] = {
 }
 
 
-def violations(format: str, request: Json, model: str | None) -> list[str]:
-    """Empty for a request that the provider and its client take, and for a format whose rules stand elsewhere.
+def is_known(items: list[Json]) -> bool:
+    """The client's types know these items. They refuse some that recorded calls have, and that the API took."""
+    try:
+        clients.parse_responses({"instructions": None, "input": items})
+    except (ValidationError, ValueError, TypeError):
+        return False
+    return True
 
-    Nothing can be sent where a conversation says nothing, as a log of results without their calls.
+
+def violations(format: str, request: Json, model: str | None, *, parsed: bool = True) -> list[str]:
+    """Empty for a request that the provider takes, and for a format whose rules stand elsewhere.
+
+    `parsed`: that its client's types take as well. Nothing can be sent where a conversation says nothing, as a log of
+    results without their calls.
     """
     if format not in CLIENTS or not request.get("messages", request.get("input")):
         return []
     rules = providers.check(format, request, model=model, strict=True)
     # That the assistant has the last word is the conversation's, which a format doesn't change.
     found = [f"{each.path}: {each.message}" for each in rules if not each.rule.startswith("prefill_")]
-    for parse in CLIENTS[format]:
+    for parse in CLIENTS[format] if parsed else ():
         try:
             parse(request)
         except (ValidationError, ValueError, TypeError) as error:

@@ -312,9 +312,9 @@ fn is_own_message(body: &Object<'_>) -> bool {
 /// stays as well.
 fn write_item(out: &mut Json, item: &Object<'_>, keeps_id: bool, call_id: Option<&str>) {
     let start = out.0.len();
-    let is_message = item.get("content").is_some();
+    let has_role = item.get("content").is_some() || item.get("type") == Some("\"additional_tools\"");
     for field in item.fields() {
-        let is_ours = OURS.iter().any(|name| field.is(name)) || (field.is("role") && !is_message);
+        let is_ours = OURS.iter().any(|name| field.is(name)) || (field.is("role") && !has_role);
         if is_ours || (field.is("id") && !keeps_id) || (field.is("call_id") && call_id.is_some()) {
             continue;
         }
