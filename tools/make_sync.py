@@ -1,4 +1,4 @@
-"""Makes `fastpaca/sync.py` of `fastpaca/aio.py`: one source for both interfaces. `--check` only compares."""
+"""Makes the blocking half of the Python interface of its asynchronous half. `--check` only compares."""
 
 from __future__ import annotations
 
@@ -8,44 +8,63 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "python" / "fastpaca"
+SOURCES = ("aio.py", "client/aio.py", "client/aio_connection.py", "client/aio_subscription.py")
 RULES = (
     (r"The interface of an event loop: `open_async\(path\)` gives", "The blocking interface: `open(path)` gives"),
     (
-        r"`sync\.py` is made of this file by `tools/make_sync\.py`; change this one\.",
-        "Made of `aio.py` by `tools/make_sync.py`; change that one.",
+        r", for an event loop: the transport that `connect_async` gives",
+        ", blocking: the transport that `connect` gives",
+    ),
+    (r", on an event loop", ", blocking"),
+    (
+        r"`(sync\w*\.py)` is made of this file by `tools/make_sync\.py`; change this one\.",
+        lambda found: f"Made of `{found[1].replace('sync', 'aio', 1)}` by `tools/make_sync.py`; change that one.",
     ),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAsync(Context|Lease|Store|Subscription|Transport)\b", r"\1"),
-    (r"__aenter__", "__enter__"),
-    (r"__aexit__", "__exit__"),
-    (r"__aiter__", "__iter__"),
-    (r"__anext__", "__next__"),
-    (r"\baclose\b", "close"),
-    (r"import Iterator, Iterable, Mapping, Sequence", "import Iterable, Iterator, Mapping, Sequence"),
+    (r"\bAsync((?:Http)?(?:Store|Context|Lease|Transport|Subscription|Connection|EventStream|Client))\b", r"\1"),
+    (r"__a(enter|exit|iter|next)__", r"__\1__"),
+    (r"\b(aclose|anext|ainterrupt|aiter_bytes)\b", lambda found: found[1].removeprefix("a")),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
+    (r"\basyncio\.sleep\b", "time.sleep"),
+    (r"\bclient\.aio", "client.sync"),
 )
 
 
-def made() -> str:
-    """The text that `sync.py` should have."""
-    text = (PACKAGE / "aio.py").read_text()
+def made(source: Path) -> str:
+    """The text that the blocking twin should have."""
+    text = source.read_text()
     for pattern, replacement in RULES:
         text = re.sub(pattern, replacement, text)
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(PACKAGE / "sync.py"), "-"]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    if "time.sleep" in text and "import time" not in text:
+        text = text.replace("import asyncio\n", "import time\n")
+    text = text.replace("import asyncio\n", "")
+    for step in (["check", "--fix-only", "--quiet", "--select", "I"], ["format"]):
+        command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", str(twin(source)), "-"]
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def twin(source: Path) -> Path:
+    """The file that is made of a source."""
+    return source.with_name(source.name.replace("aio", "sync", 1))
 
 
 def main() -> int:
-    """Writes the file, or compares it."""
-    target = PACKAGE / "sync.py"
-    if "--check" in sys.argv:
-        stale = target.read_text() != made()
-        if stale:
-            print("python/fastpaca/sync.py is stale: run tools/make_sync.py", file=sys.stderr)
-        return int(stale)
-    target.write_text(made())
-    return 0
+    """Writes the files, or compares them."""
+    stale = False
+    for name in SOURCES:
+        source = PACKAGE / name
+        text = made(source)
+        if "--check" not in sys.argv:
+            twin(source).write_text(text)
+        elif not twin(source).exists() or twin(source).read_text() != text:
+            print(
+                f"{twin(source).relative_to(PACKAGE.parent.parent)} is stale: run tools/make_sync.py", file=sys.stderr
+            )
+            stale = True
+    return int(stale)
 
 
 if __name__ == "__main__":

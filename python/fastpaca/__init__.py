@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fastpaca._core import __version__
 from fastpaca.aio import AsyncContext, AsyncStore
+from fastpaca.client import connect, connect_async
 from fastpaca.errors import FastpacaError
 from fastpaca.local import AsyncLocalTransport, LocalTransport, open_engine
 from fastpaca.sync import Context, Store
@@ -36,6 +37,8 @@ __all__ = [
     "Store",
     "Window",
     "__version__",
+    "connect",
+    "connect_async",
     "open",
     "open_async",
 ]

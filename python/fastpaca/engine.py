@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import threading
@@ -364,8 +365,8 @@ class Engine:
         needs_compaction: bool | None = None,
         cursor: str | None = None,
         limit: int = 100,
-    ) -> tuple[list[bytes], str | None]:
-        """Descriptions of live contexts in the order of their ids, and the cursor of the next page or None.
+    ) -> bytes:
+        """A page of descriptions of live contexts in the order of their ids, and the cursor of the next or null: JSON.
 
         `needs_compaction` keeps those that do, or those that do not.
         """
@@ -382,9 +383,9 @@ class Engine:
                     continue
                 found.append(described)
                 if len(found) == limit:
-                    return found, context_id
+                    return _page(found, context_id)
             if len(page) < _LIST_PAGE:
-                return found, None
+                return _page(found, None)
             start = page[-1][0] + b"\x00"
 
     def _described(self, context_id: str, *, needs_compaction: bool | None) -> bytes | None:
@@ -410,6 +411,11 @@ def at_version(context: _core.Context, min_version: int | None) -> None:
     if min_version is not None and actual is not None and actual < min_version:
         message = f"version {min_version} is not reached, the context is at version {actual}"
         raise NotYetError(message, details={"wanted": min_version, "actual": actual})
+
+
+def _page(found: Sequence[bytes], cursor: str | None) -> bytes:
+    next_cursor = json.dumps(cursor, ensure_ascii=False).encode()
+    return b'{"contexts":[%b],"next_cursor":%b}' % (b",".join(found), next_cursor)
 
 
 def _resolve(settled: list[asyncio.Future[None]]) -> None:

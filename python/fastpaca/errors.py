@@ -9,7 +9,12 @@
     │   └── StoreCorruptError     bytes on disk are not what was written
     ├── UnavailableError          the write was not taken; nothing of it exists
     │   ├── PoisonedError         an earlier write or sync failed; this store takes no more until it is opened again
-    │   └── OutcomeUnknownError   this write or its sync failed: it is there after a restart whole or not at all
+    │   ├── OutcomeUnknownError   this write or its sync failed: it is there after a restart whole or not at all
+    │   └── TransportError        no answer of the server: it was not reached, or what came is none of its own
+    │       ├── TimedOutError     no answer in time
+    │       └── MalformedReplyError   an answer that is not in the form agreed on
+    ├── AuthenticationError       the API key is missing, or not known
+    ├── PermissionDeniedError     the API key does not allow it
     ├── InvalidError              the request is malformed; `field` is a path into it
     ├── NotFoundError             there is no such context
     │   └── UnknownCompactionError    no caller's compaction has the version
@@ -19,6 +24,7 @@
     │   ├── NotNewestError        `replace` names another message than the newest
     │   ├── CompactionConflictError   another compaction came after `up_to_version`
     │   ├── RevertConflictError   what the compaction left was changed since
+    │   ├── DraftConflictError    the delta does not continue the draft
     │   ├── LeaseHeldError        another worker holds the lease
     │   └── LeaseLostError        the lease to renew has ended
     ├── UnprocessableError        well formed, but can't be done
@@ -113,6 +119,39 @@ class OutcomeUnknownError(UnavailableError):
     code = "outcome_unknown"
 
 
+class TransportError(UnavailableError):
+    """The server was not reached, broke off, or answered what no Fastpaca server does (a proxy's page: `status`).
+
+    Whether a write was taken is not known. The same idempotency key settles it: `idempotency_key`.
+    """
+
+    code = "transport"
+
+
+class TimedOutError(TransportError, TimeoutError):
+    """No answer of the server in time. See `TransportError` for what it means of a write."""
+
+    code = "timed_out"
+
+
+class MalformedReplyError(TransportError):
+    """A reply, or a frame of a stream, that is not in the form agreed on."""
+
+    code = "malformed_reply"
+
+
+class AuthenticationError(FastpacaError):
+    """The API key is missing, or the server does not know it."""
+
+    code = "unauthenticated"
+
+
+class PermissionDeniedError(FastpacaError):
+    """The API key does not allow it."""
+
+    code = "permission_denied"
+
+
 class InvalidError(FastpacaError, ValueError):
     """The request is malformed. `field` is a path into it, empty for the whole of it."""
 
@@ -179,6 +218,12 @@ class LeaseLostError(ConflictError):
     code = "lease_lost"
 
 
+class DraftConflictError(ConflictError):
+    """The delta does not continue the draft, which is `length` characters long."""
+
+    code = "draft_conflict"
+
+
 class UnprocessableError(FastpacaError):
     """The request is well formed, but can't be done."""
 
@@ -228,6 +273,7 @@ BY_CODE: Final[Mapping[str, type[FastpacaError]]] = {
             CompactionConflictError,
             UnknownCompactionError,
             RevertConflictError,
+            DraftConflictError,
             LeaseHeldError,
             LeaseLostError,
             BudgetTooSmallError,

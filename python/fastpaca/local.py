@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastpaca.engine import CACHE_BYTES, Engine, Reply, at_version
 from fastpaca.log.rocks import RocksLog
 from fastpaca.streams.drafts import check_delta
 from fastpaca.streams.subscribe import AsyncFrames, Frames
 
+_T = TypeVar("_T")
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from fastpaca import _core
+
+    _Read = Callable[[_core.Context, _core.Fetched], _T]
 
 
 class LocalTransport:
@@ -27,17 +31,21 @@ class LocalTransport:
         """Runs a write; see `Engine.write`."""
         return self.engine.write(context_id, route, body, key=key)
 
-    def describe(self, context_id: str) -> bytes:
+    def describe(self, context_id: str, *, min_version: int) -> bytes:
         """The context's JSON."""
-        return self.engine.read(context_id, _describe)
+        return self.engine.read(context_id, _at(min_version, lambda context, _: context.describe()))
 
     def window(self, context_id: str, *, min_version: int, **options: Any) -> tuple[bytes, str | None]:
         """The window's JSON and the context's model; `options` are those of `_core.Context.window`."""
-        return self.engine.read(context_id, _window(min_version, options))
+        return self.engine.read(
+            context_id, _at(min_version, lambda context, fetched: (context.window(fetched, **options), context.model))
+        )
 
-    def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
-        """A page of compactions as JSON."""
-        return self.engine.read(context_id, _compactions(cursor, limit))
+    def compactions(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
+        """A page of compactions as JSON; `options` are those of `_core.Context.compactions`."""
+        return self.engine.read(
+            context_id, _at(min_version, lambda context, fetched: context.compactions(fetched, **options))
+        )
 
     def lease(self, context_id: str, body: bytes) -> bytes:
         """Takes or renews a lease."""
@@ -47,26 +55,19 @@ class LocalTransport:
         """Ends a lease."""
         self.engine.release(context_id, body)
 
-    def replay(
-        self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
-    ) -> bytes:
-        """A page of the log as JSON."""
+    def replay(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
+        """A page of the log as JSON; `options` are those of `_core.Context.replay`."""
         return self.engine.read(
-            context_id,
-            lambda context, fetched: context.replay(
-                fetched, from_seq=from_seq, to_seq=to_seq, cursor=cursor, limit=limit, all=all
-            ),
+            context_id, _at(min_version, lambda context, fetched: context.replay(fetched, **options))
         )
 
-    def tail(self, context_id: str, *, offset: int, limit: int) -> bytes:
-        """A page from the newest message backwards as JSON."""
-        return self.engine.read(context_id, lambda context, fetched: context.tail(fetched, offset=offset, limit=limit))
+    def tail(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
+        """A page from the newest message backwards as JSON; `options` are those of `_core.Context.tail`."""
+        return self.engine.read(context_id, _at(min_version, lambda context, fetched: context.tail(fetched, **options)))
 
-    def contexts(
-        self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
-    ) -> tuple[list[bytes], str | None]:
-        """A page of contexts as JSON, and the next cursor."""
-        return self.engine.contexts(prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=limit)
+    def contexts(self, **options: Any) -> bytes:
+        """A page of contexts as JSON; `options` are those of `Engine.contexts`."""
+        return self.engine.contexts(**options)
 
     def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
         """Continues a draft."""
@@ -96,17 +97,21 @@ class AsyncLocalTransport:
         """Runs a write; see `Engine.awrite`."""
         return await self.engine.awrite(context_id, route, body, key=key)
 
-    async def describe(self, context_id: str) -> bytes:
+    async def describe(self, context_id: str, *, min_version: int) -> bytes:
         """The context's JSON."""
-        return await self.engine.aread(context_id, _describe)
+        return await self.engine.aread(context_id, _at(min_version, lambda context, _: context.describe()))
 
     async def window(self, context_id: str, *, min_version: int, **options: Any) -> tuple[bytes, str | None]:
         """The window's JSON and the context's model; `options` are those of `_core.Context.window`."""
-        return await self.engine.aread(context_id, _window(min_version, options))
+        return await self.engine.aread(
+            context_id, _at(min_version, lambda context, fetched: (context.window(fetched, **options), context.model))
+        )
 
-    async def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
-        """A page of compactions as JSON."""
-        return await self.engine.aread(context_id, _compactions(cursor, limit))
+    async def compactions(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
+        """A page of compactions as JSON; `options` are those of `_core.Context.compactions`."""
+        return await self.engine.aread(
+            context_id, _at(min_version, lambda context, fetched: context.compactions(fetched, **options))
+        )
 
     async def lease(self, context_id: str, body: bytes) -> bytes:
         """Takes or renews a lease."""
@@ -116,31 +121,17 @@ class AsyncLocalTransport:
         """Ends a lease."""
         await asyncio.to_thread(self.engine.release, context_id, body)
 
-    async def replay(
-        self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
-    ) -> bytes:
+    async def replay(self, context_id: str, **options: Any) -> bytes:
         """A page of the log as JSON."""
-        return await asyncio.to_thread(
-            self._blocking.replay,
-            context_id,
-            from_seq=from_seq,
-            to_seq=to_seq,
-            cursor=cursor,
-            limit=limit,
-            all=all,
-        )
+        return await asyncio.to_thread(self._blocking.replay, context_id, **options)
 
-    async def tail(self, context_id: str, *, offset: int, limit: int) -> bytes:
+    async def tail(self, context_id: str, **options: Any) -> bytes:
         """A page from the newest message backwards as JSON."""
-        return await asyncio.to_thread(self._blocking.tail, context_id, offset=offset, limit=limit)
+        return await asyncio.to_thread(self._blocking.tail, context_id, **options)
 
-    async def contexts(
-        self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
-    ) -> tuple[list[bytes], str | None]:
-        """A page of contexts as JSON, and the next cursor."""
-        return await asyncio.to_thread(
-            self._blocking.contexts, prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=limit
-        )
+    async def contexts(self, **options: Any) -> bytes:
+        """A page of contexts as JSON."""
+        return await asyncio.to_thread(self._blocking.contexts, **options)
 
     async def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
         """Continues a draft."""
@@ -159,22 +150,14 @@ class AsyncLocalTransport:
         await asyncio.to_thread(self.engine.close)
 
 
-def _describe(context: _core.Context, _fetched: _core.Fetched) -> bytes:
-    return context.describe()
+def _at(min_version: int, operation: _Read[_T]) -> _Read[_T]:
+    """A read of a state that is not older than what the caller has seen."""
 
-
-def _window(
-    min_version: int, options: dict[str, Any]
-) -> Callable[[_core.Context, _core.Fetched], tuple[bytes, str | None]]:
-    def select(context: _core.Context, fetched: _core.Fetched) -> tuple[bytes, str | None]:
+    def run(context: _core.Context, fetched: _core.Fetched) -> _T:
         at_version(context, min_version)
-        return context.window(fetched, **options), context.model
+        return operation(context, fetched)
 
-    return select
-
-
-def _compactions(cursor: int | None, limit: int) -> Callable[[_core.Context, _core.Fetched], bytes]:
-    return lambda context, fetched: context.compactions(fetched, cursor=cursor, limit=limit)
+    return run
 
 
 def open_engine(path: str | os.PathLike[str], *, sync: bool = True, cache_bytes: int = CACHE_BYTES) -> Engine:

@@ -5,12 +5,11 @@ Made of `aio.py` by `tools/make_sync.py`; change that one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, get_args
 
 from fastpaca import types
-from fastpaca._core import PAGE_MESSAGES_MAX
+from fastpaca._core import PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
 from fastpaca.engine import Reply
 from fastpaca.streams.frames import Frame
 from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
@@ -25,8 +24,8 @@ class Transport(Protocol):
         """Runs a write; see `Engine.write`."""
         ...
 
-    def describe(self, context_id: str) -> bytes:
-        """The context's JSON."""
+    def describe(self, context_id: str, *, min_version: int) -> bytes:
+        """The context's JSON. Like every read of a context it is not older than `min_version`."""
         ...
 
     def window(
@@ -43,7 +42,7 @@ class Transport(Protocol):
         """The window's JSON, and the context's model."""
         ...
 
-    def compactions(self, context_id: str, *, cursor: int | None, limit: int) -> bytes:
+    def compactions(self, context_id: str, *, cursor: int | None, limit: int, min_version: int) -> bytes:
         """A page of compactions as JSON, newest first."""
         ...
 
@@ -56,12 +55,20 @@ class Transport(Protocol):
         ...
 
     def replay(
-        self, context_id: str, *, from_seq: int | None, to_seq: int | None, cursor: int | None, limit: int, all: bool
+        self,
+        context_id: str,
+        *,
+        from_seq: int | None,
+        to_seq: int | None,
+        cursor: int | None,
+        limit: int,
+        all: bool,
+        min_version: int,
     ) -> bytes:
         """A page of the log as JSON."""
         ...
 
-    def tail(self, context_id: str, *, offset: int, limit: int) -> bytes:
+    def tail(self, context_id: str, *, offset: int, limit: int, min_version: int) -> bytes:
         """A page from the newest message backwards as JSON."""
         ...
 
@@ -73,10 +80,8 @@ class Transport(Protocol):
         """Drops a draft."""
         ...
 
-    def contexts(
-        self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int
-    ) -> tuple[list[bytes], str | None]:
-        """A page of contexts as JSON, and the next cursor."""
+    def contexts(self, *, prefix: str, needs_compaction: bool | None, cursor: str | None, limit: int) -> bytes:
+        """A page of contexts as JSON."""
         ...
 
     def subscribe(self, context_id: str | None, *, cursor: int | str | None, include_messages: bool) -> Subscription:
@@ -89,7 +94,9 @@ class Transport(Protocol):
 
 
 class Subscription(Protocol):
-    """Frames as they become visible, oldest first. Ends behind a frame `tombstoned` or `gap`, or when it is closed."""
+    """Frames as they become visible, oldest first. Ends behind a frame `tombstoned`, or when it is closed;
+    in process behind `gap` as well, where over HTTP it goes on by itself.
+    """
 
     def __iter__(self) -> Self:
         """Itself."""
@@ -172,7 +179,7 @@ class Context:
     def _write(self, route: str, key: str | None, **fields: object) -> Reply:
         if self._pending:
             self._write_pending()
-        reply = self._transport.write(self.id, route, types.envelope(**fields), key=key)
+        reply = self._transport.write(self.id, route, types.envelope(**fields), key=types.key_of(key))
         self._version = max(self._version, reply.version)
         return reply
 
@@ -193,7 +200,7 @@ class Context:
         """
         fields = types.one_or_many(messages)
         reply = self._write("append", idempotency_key, replace=replace or None, if_version=if_version, **fields)
-        return Appended(**json.loads(reply.body), replayed=reply.replayed)
+        return types.read(Appended, types.decode(reply.body), replayed=reply.replayed)
 
     def window(
         self,
@@ -210,6 +217,9 @@ class Context:
         `at_version` gives the window as it was then; `explain` adds its `explanation`. Raises `BudgetTooSmallError`
         when no valid window fits, and `NotYetError` for a version that is not there yet.
         """
+        types.one_of("fit", fit, get_args(Fit))
+        types.integer("budget_tokens", budget, 1, TOKEN_BUDGET_MAX)
+        types.integer("at_version", at_version, 0)
         if self._pending:
             self._write_pending()
         raw, model = self._transport.window(
@@ -232,10 +242,20 @@ class Context:
         """Every message, oldest first, fetched in pages as they are asked for. Negative numbers count from the end;
         `all` includes what left by a rewind.
         """
+        types.integer("from_seq", from_seq, -types.SEQ_MAX)
+        types.integer("to_seq", to_seq, -types.SEQ_MAX)
         cursor: int | None = None
         while True:
-            page = json.loads(
-                self._transport.replay(self.id, from_seq=from_seq, to_seq=to_seq, cursor=cursor, limit=_PAGE, all=all)
+            page = types.decode(
+                self._transport.replay(
+                    self.id,
+                    from_seq=from_seq,
+                    to_seq=to_seq,
+                    cursor=cursor,
+                    limit=_PAGE,
+                    all=all,
+                    min_version=self._version,
+                )
             )
             for message in page["messages"]:
                 yield message
@@ -249,22 +269,32 @@ class Context:
         """What `messages` gives, as the arguments of one provider's call, as `Window.to`. Nothing is repaired: a call
         without a result stays one.
         """
+        types.integer("from_seq", from_seq, -types.SEQ_MAX)
+        types.integer("to_seq", to_seq, -types.SEQ_MAX)
         info = self.info()
         pages: list[bytes] = []
         cursor: int | None = None
         while True:
             page = self._transport.replay(
-                self.id, from_seq=from_seq, to_seq=to_seq, cursor=cursor, limit=PAGE_MESSAGES_MAX, all=all
+                self.id,
+                from_seq=from_seq,
+                to_seq=to_seq,
+                cursor=cursor,
+                limit=PAGE_MESSAGES_MAX,
+                all=all,
+                min_version=self._version,
             )
             pages.append(page)
-            cursor = json.loads(page)["next_cursor"]
+            cursor = types.decode(page)["next_cursor"]
             if cursor is None:
                 request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
                 return request
 
     def tail(self, limit: int = 50, *, offset: int = 0) -> list[dict[str, Any]]:
         """The newest messages in log order, less the `offset` newest of all."""
-        page = json.loads(self._transport.tail(self.id, offset=offset, limit=limit))
+        types.integer("limit", limit, 1, PAGE_MESSAGES_MAX)
+        types.integer("offset", offset, 0)
+        page = types.decode(self._transport.tail(self.id, offset=offset, limit=limit, min_version=self._version))
         messages: list[dict[str, Any]] = page["messages"]
         return messages
 
@@ -297,15 +327,17 @@ class Context:
             if_version=if_version,
             force=force or None,
         )
-        return Compacted(**json.loads(reply.body), replayed=reply.replayed)
+        return types.read(Compacted, types.decode(reply.body), replayed=reply.replayed)
 
     def compactions(self) -> Iterator[Compaction]:
         """Every compaction and revert, newest first, fetched in pages as they are asked for."""
         cursor: int | None = None
         while True:
-            page = json.loads(self._transport.compactions(self.id, cursor=cursor, limit=_PAGE))
+            page = types.decode(
+                self._transport.compactions(self.id, cursor=cursor, limit=_PAGE, min_version=self._version)
+            )
             for found in page["compactions"]:
-                yield Compaction(**found)
+                yield types.read(Compaction, found)
             cursor = page["next_cursor"]
             if cursor is None:
                 return
@@ -316,7 +348,7 @@ class Context:
         touched what it left.
         """
         reply = self._write("revert", idempotency_key, version=version, if_version=if_version)
-        return Compacted(**json.loads(reply.body), replayed=reply.replayed)
+        return types.read(Compacted, types.decode(reply.body), replayed=reply.replayed)
 
     def lease(self, *, seconds: int = 60, holder: str | None = None) -> Lease:
         """The right to compact this context, for a while, used in a `with` statement. Advisory: it keeps two workers
@@ -327,7 +359,7 @@ class Context:
     def rewind(self, to_seq: int, *, if_version: int | None = None, idempotency_key: str | None = None) -> Rewound:
         """Goes back: messages after `to_seq` leave the window and the default replay; 0 leaves none."""
         reply = self._write("rewind", idempotency_key, to_seq=to_seq, if_version=if_version)
-        return Rewound(**json.loads(reply.body), replayed=reply.replayed)
+        return types.read(Rewound, types.decode(reply.body), replayed=reply.replayed)
 
     def metadata(self, changes: Mapping[str, Any] | None = None, **fields: object) -> dict[str, Any]:
         """The metadata; with arguments, merges them into it first (None removes a key)."""
@@ -340,7 +372,7 @@ class Context:
         """The context as it stands. Raises `NotFoundError` for one that does not exist."""
         if self._pending:
             self._write_pending()
-        return ContextInfo.of(self._transport.describe(self.id))
+        return ContextInfo.of(self._transport.describe(self.id, min_version=self._version))
 
     def subscribe(self, *, cursor: int | None = None, include_messages: bool = True) -> Subscription:
         """What happens in the context, as frames: `message`, `compaction`, `config` and so on, one for each entry.
@@ -382,7 +414,7 @@ class Lease:
         holds it and until when, or `LeaseLostError` where it ended meanwhile.
         """
         body = types.envelope(seconds=self.seconds, holder=self.holder, token=self.token)
-        taken = json.loads(self._transport.lease(self._id, body))
+        taken = types.decode(self._transport.lease(self._id, body))
         self.token, self.expires_at = taken["token"], taken["expires_at"]
 
     def release(self) -> None:
@@ -440,11 +472,12 @@ class Store:
         """Every live context in the order of ids, fetched in pages; `needs_compaction` keeps those that do, or not."""
         cursor: str | None = None
         while True:
-            page, cursor = self._transport.contexts(
-                prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=_PAGE
+            page = types.decode(
+                self._transport.contexts(prefix=prefix, needs_compaction=needs_compaction, cursor=cursor, limit=_PAGE)
             )
-            for described in page:
-                yield ContextInfo.of(described)
+            for described in page["contexts"]:
+                yield types.read(ContextInfo, described)
+            cursor = page["next_cursor"]
             if cursor is None:
                 return
 

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from fastpaca import _core
-from fastpaca.errors import InvalidError, from_code
+from fastpaca.errors import InvalidError, MalformedReplyError, from_code
+
+_T = TypeVar("_T")
+SEQ_MAX = (1 << 63) - 1
 
 Message = Mapping[str, Any]
 """A message as its provider shapes it, or as `{"role": ..., "parts": [...]}`."""
@@ -107,7 +110,7 @@ class ContextInfo:
     @classmethod
     def of(cls, body: bytes) -> ContextInfo:
         """Reads a context's JSON."""
-        return cls(**json.loads(body))
+        return read(cls, decode(body))
 
 
 class Window:
@@ -120,8 +123,7 @@ class Window:
 
     @cached_property
     def _fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = json.loads(self.raw)
-        return fields
+        return decode(self.raw)
 
     @property
     def version(self) -> int:
@@ -223,6 +225,29 @@ def convert(
     return converted
 
 
+def decode(body: bytes) -> dict[str, Any]:
+    """The object of a reply. Raises `MalformedReplyError`, which only a server's can cause."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedReplyError(f"the reply is not valid JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise MalformedReplyError("the reply is no object")
+    return fields
+
+
+def read(kind: type[_T], fields: dict[str, Any], **more: Any) -> _T:
+    """A result of a reply's fields. Those that a newer server added are left out."""
+    try:
+        return kind(**fields, **more)
+    except TypeError:
+        known: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    try:
+        return kind(**{name: value for name, value in fields.items() if name in known}, **more)
+    except TypeError as error:
+        raise MalformedReplyError(f"the reply is no {kind.__name__}: {error}") from None
+
+
 def encode(value: object, field: str = "") -> bytes:
     """The JSON text of a value. Raises `InvalidError` for what JSON or UTF-8 can't hold."""
     try:
@@ -235,6 +260,31 @@ def encode(value: object, field: str = "") -> bytes:
         raise InvalidError(f"{field}: {message}", code="nesting_too_deep", details={"field": field}) from None
     except (TypeError, ValueError) as error:
         raise InvalidError(f"{field}: {error}", details={"field": field}) from None
+
+
+def key_of(key: object) -> str | None:
+    """An idempotency key. Raises `InvalidError` for what is no text; the core knows what it may hold."""
+    if key is not None and not isinstance(key, str):
+        message = f"idempotency_key: expected a string, not {type(key).__name__}"
+        raise InvalidError(message, details={"field": "idempotency_key"})
+    if key is not None:
+        encode(key, "idempotency_key")
+    return key
+
+
+def integer(field: str, value: object, least: int, most: int = SEQ_MAX) -> None:
+    """Raises `InvalidError` for what is no integer within bounds. None is none given."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
+        return
+    bounds = f"from {least} to {most}" if most < SEQ_MAX else f"of at least {least}" if least > -SEQ_MAX else ""
+    raise InvalidError(f"{field}: expected an integer {bounds}".rstrip() + f", got {value!r}", details={"field": field})
+
+
+def one_of(field: str, value: object, words: Sequence[str]) -> None:
+    """Raises `InvalidError` for what is none of the words."""
+    if value not in words:
+        message = f"{field}: expected {' or '.join(words)}, got {value!r}"
+        raise InvalidError(message, details={"field": field})
 
 
 def envelope(**fields: object) -> bytes:

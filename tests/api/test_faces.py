@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import fastpaca
 from fastpaca import errors
-
-
-class Blocking:
-    """An async object, driven from blocking code: methods wait, iterators are lists."""
-
-    def __init__(self, inner: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._inner = inner
-        self._loop = loop
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._inner, name)
-        return self._wrapped(attribute) if callable(attribute) else attribute
-
-    def _wrapped(self, method: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            result = method(*args, **kwargs)
-            if inspect.isasyncgen(result):
-                return iter(self._loop.run_until_complete(_collected(result)))
-            if inspect.isawaitable(result):
-                result = self._loop.run_until_complete(_awaited(result))
-            return Blocking(result, self._loop) if isinstance(result, fastpaca.AsyncContext) else result
-
-        return call
-
-
-async def _collected(items: Any) -> list[Any]:
-    return [item async for item in items]
-
-
-async def _awaited(value: Any) -> Any:
-    return await value
-
-
-@pytest.fixture(params=["blocking", "async"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "blocking":
-        with fastpaca.open(tmp_path / "data") as opened:
-            yield opened
-        return
-    loop = asyncio.new_event_loop()
-    store = Blocking(fastpaca.open_async(tmp_path / "data"), loop)
-    yield store
-    store.close()
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+from tests.support.faces import opened
+from tests.support.server import Server
 
 
 def user(text: str, **more: Any) -> dict[str, Any]:
     return {"role": "user", "content": text, **more}
 
 
-def test_the_main_job(store: Any) -> None:
-    chat = store.context("chat", budget=1000, trigger=0.5)
+def test_the_main_job(store: Any, name: str) -> None:
+    chat = store.context(name, budget=1000, trigger=0.5)
     first = chat.append({"role": "system", "content": "Be brief."})
     assert (first.seq, first.first_seq, first.version) == (1, 1, 1)
     batch = chat.append([user("hi"), {"role": "assistant", "content": "hello"}])
@@ -81,35 +34,35 @@ def test_the_main_job(store: Any) -> None:
     assert [m["seq"] for m in chat.tail(2, offset=1)] == [1, 2]
 
 
-def test_no_write_without_options(store: Any) -> None:
-    chat = store.context("chat")
+def test_no_write_without_options(store: Any, name: str) -> None:
+    chat = store.context(name)
     with pytest.raises(errors.NotFoundError):
         chat.append(user("hi"))
     with pytest.raises(errors.NotFoundError):
         chat.info()
-    assert list(store.contexts()) == []
+    assert list(store.contexts(prefix=name)) == []
 
 
-def test_the_chain_is_written_with_the_next_operation(store: Any) -> None:
-    chat = store.context("chat").budget(500).trigger(1).policy("last_n", limit=4).reserve(10).model("gpt-4o")
+def test_the_chain_is_written_with_the_next_operation(store: Any, name: str) -> None:
+    chat = store.context(name).budget(500).trigger(1).policy("last_n", limit=4).reserve(10).model("gpt-4o")
     chat.append(user("hi"))
     info = chat.info()
     assert (info.token_budget, info.trigger_ratio, info.reserve_tokens, info.model) == (500, 1.0, 10, "gpt-4o")
     assert info.policy == {"strategy": "last_n", "config": {"limit": 4}}
 
 
-def test_the_same_configuration_changes_nothing(store: Any) -> None:
-    chat = store.context("chat", budget=500, metadata={"a": 1})
+def test_the_same_configuration_changes_nothing(store: Any, name: str) -> None:
+    chat = store.context(name, budget=500, metadata={"a": 1})
     version = chat.info().version
-    store.context("chat", budget=500)
+    store.context(name, budget=500)
     assert chat.info().version == version
-    store.context("chat", budget=600)
+    store.context(name, budget=600)
     info = chat.info()
     assert (info.version, info.token_budget, info.metadata) == (version + 1, 600, {"a": 1})
 
 
-def test_idempotent_append(store: Any) -> None:
-    chat = store.context("chat", budget=500)
+def test_idempotent_append(store: Any, name: str) -> None:
+    chat = store.context(name, budget=500)
     first = chat.append(user("hi"), idempotency_key="k")
     again = chat.append(user("hi"), idempotency_key="k")
     assert again.replayed
@@ -119,8 +72,8 @@ def test_idempotent_append(store: Any) -> None:
         chat.append(user("other"), idempotency_key="k")
 
 
-def test_replace_and_rewind(store: Any) -> None:
-    chat = store.context("chat", budget=500)
+def test_replace_and_rewind(store: Any, name: str) -> None:
+    chat = store.context(name, budget=500)
     chat.append(user("hi"))
     chat.append({"role": "assistant", "content": "one", "id": "a"})
     replaced = chat.append({"role": "assistant", "content": "two", "id": "a"}, replace=True)
@@ -136,8 +89,8 @@ def test_replace_and_rewind(store: Any) -> None:
     assert chat.append(user("again")).seq == 4
 
 
-def test_compaction_never_loses_what_came_meanwhile(store: Any) -> None:
-    chat = store.context("chat", budget=500)
+def test_compaction_never_loses_what_came_meanwhile(store: Any, name: str) -> None:
+    chat = store.context(name, budget=500)
     chat.append([user("one"), {"role": "assistant", "content": "two"}])
     chat.window()
     chat.append(user("three"))
@@ -154,8 +107,8 @@ def test_compaction_never_loses_what_came_meanwhile(store: Any) -> None:
     assert [m["seq"] for m in chat.messages()] == [1, 2, 3]
 
 
-def test_the_suggested_range_can_be_compacted(store: Any) -> None:
-    chat = store.context("chat", budget=400, trigger=0.5)
+def test_the_suggested_range_can_be_compacted(store: Any, name: str) -> None:
+    chat = store.context(name, budget=400, trigger=0.5)
     chat.append({"role": "system", "content": "Be brief."})
     for turn in range(12):
         chat.append(user("word " * 20))
@@ -174,8 +127,8 @@ def test_the_suggested_range_can_be_compacted(store: Any) -> None:
     assert [m["role"] for m in chat.window().messages][:2] == ["system", "assistant"]
 
 
-def test_live_references(store: Any) -> None:
-    chat = store.context("chat", budget=5000)
+def test_live_references(store: Any, name: str) -> None:
+    chat = store.context(name, budget=5000)
     chat.append([user(f"message {n}") for n in range(10)])
     shown = chat.window().messages
     chat.compact([{"seq": 1}, {"role": "assistant", "content": "in between"}, shown[7], {"from_seq": 9, "to_seq": 10}])
@@ -184,8 +137,8 @@ def test_live_references(store: Any) -> None:
     assert [m.get("seq") for m in chat.window().messages] == list(range(1, 11))
 
 
-def test_a_summary_without_content_is_refused(store: Any) -> None:
-    chat = store.context("chat", budget=5000)
+def test_a_summary_without_content_is_refused(store: Any, name: str) -> None:
+    chat = store.context(name, budget=5000)
     chat.append(user("hi"))
     replacements: list[Any] = [[], {"role": "assistant", "content": " "}]
     for empty in replacements:
@@ -194,8 +147,8 @@ def test_a_summary_without_content_is_refused(store: Any) -> None:
     assert chat.compact([], force=True).tokens_after == 0
 
 
-def test_a_budget_that_is_too_small_says_what_would_do(store: Any) -> None:
-    chat = store.context("chat", budget=5000)
+def test_a_budget_that_is_too_small_says_what_would_do(store: Any, name: str) -> None:
+    chat = store.context(name, budget=5000)
     chat.append([{"role": "system", "content": "word " * 50}, user("word " * 50)])
     with pytest.raises(errors.BudgetTooSmallError) as raised:
         chat.window(budget=20)
@@ -204,14 +157,14 @@ def test_a_budget_that_is_too_small_says_what_would_do(store: Any) -> None:
     assert chat.window(budget=needed).used_tokens <= needed
 
 
-def test_metadata_merges(store: Any) -> None:
-    chat = store.context("chat", metadata={"a": 1, "b": {"c": 2}})
+def test_metadata_merges(store: Any, name: str) -> None:
+    chat = store.context(name, metadata={"a": 1, "b": {"c": 2}})
     assert chat.metadata() == {"a": 1, "b": {"c": 2}}
     assert chat.metadata({"b": {"d": 3}}, a=None) == {"b": {"c": 2, "d": 3}}
 
 
-def test_deleted_contexts_are_read_only(store: Any) -> None:
-    chat = store.context("chat", budget=500)
+def test_deleted_contexts_are_read_only(store: Any, name: str) -> None:
+    chat = store.context(name, budget=500)
     chat.append(user("hi"))
     chat.delete()
     chat.delete()
@@ -219,21 +172,26 @@ def test_deleted_contexts_are_read_only(store: Any) -> None:
         chat.append(user("again"))
     assert chat.info().status == "tombstoned"
     assert len(chat.window().messages) == 1
-    assert list(store.contexts()) == []
+    assert list(store.contexts(prefix=name)) == []
 
 
-def test_listing(store: Any) -> None:
+def test_listing(store: Any, name: str) -> None:
     for n in range(5):
-        store.context(f"a-{n}", budget=100).append(user("word " * (90 if n == 2 else 1)))
-    store.context("b", budget=100)
-    assert [c.id for c in store.contexts()] == ["a-0", "a-1", "a-2", "a-3", "a-4", "b"]
-    assert [c.id for c in store.contexts(prefix="a-")] == ["a-0", "a-1", "a-2", "a-3", "a-4"]
-    assert [c.id for c in store.contexts(needs_compaction=True)] == ["a-2"]
-    assert "a-2" not in [c.id for c in store.contexts(needs_compaction=False)]
+        store.context(f"{name}a-{n}", budget=100).append(user("word " * (90 if n == 2 else 1)))
+    store.context(f"{name}b", budget=100)
+
+    def listed(prefix: str = "", **more: Any) -> list[str]:
+        return [c.id.removeprefix(name) for c in store.contexts(prefix=name + prefix, **more)]
+
+    assert listed() == ["a-0", "a-1", "a-2", "a-3", "a-4", "b"]
+    assert listed("a-") == ["a-0", "a-1", "a-2", "a-3", "a-4"]
+    assert listed(needs_compaction=True) == ["a-2"]
+    assert "a-2" not in listed(needs_compaction=False)
+    assert set(listed()) <= {c.id.removeprefix(name) for c in store.contexts()}
 
 
-def test_calibration(store: Any) -> None:
-    chat = store.context("chat", budget=5000)
+def test_calibration(store: Any, name: str) -> None:
+    chat = store.context(name, budget=5000)
     chat.append(user("hi"))
     window = chat.window()
     usage = {"input_tokens": window.used_tokens + 300, "window_version": window.version}
@@ -259,8 +217,8 @@ BAD: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("message", "field"), BAD, ids=range(len(BAD)))
-def test_bad_messages_name_the_field(store: Any, message: Any, field: str) -> None:
-    chat = store.context("chat", budget=500)
+def test_bad_messages_name_the_field(store: Any, name: str, message: Any, field: str) -> None:
+    chat = store.context(name, budget=500)
     version = chat.info().version
     with pytest.raises(errors.InvalidError) as raised:
         chat.append(message)
@@ -268,24 +226,26 @@ def test_bad_messages_name_the_field(store: Any, message: Any, field: str) -> No
     assert chat.info().version == version
 
 
-def test_bad_ids(store: Any) -> None:
+def test_bad_ids(store: Any, name: str) -> None:
     for bad in ("", "a/b", "a\nb", "x" * 256, "\ud800", "é" * 128):
         with pytest.raises(errors.InvalidError):
             store.context(bad, budget=5)
 
 
-def test_use_after_close(tmp_path: Path) -> None:
-    store = fastpaca.open(tmp_path / "data")
-    chat = store.context("chat", budget=500)
+def test_use_after_close(store: Any, name: str) -> None:
+    chat = store.context(name, budget=500)
     store.close()
     store.close()
     with pytest.raises(errors.ClosedError):
         chat.append(user("hi"))
+    with pytest.raises(errors.ClosedError):
+        next(iter(chat.subscribe()))
 
 
-def test_threads_share_a_store(tmp_path: Path) -> None:
-    with fastpaca.open(tmp_path / "data") as store:
-        chat = store.context("chat", budget=500)
+@pytest.mark.parametrize("face", ["blocking", "http-blocking"])
+def test_threads_share_a_store(face: str, tmp_path: Path, server: Server, name: str) -> None:
+    with opened(face, tmp_path / "data", server.url) as store:
+        chat = store.context(name, budget=500)
         seqs: list[int] = []
 
         def work() -> None:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastpaca
-from fastpaca.errors import InvalidError, NotFoundError
+from fastpaca.errors import DraftConflictError, InvalidError, NotFoundError
 from fastpaca.streams import hub as hubs
-from fastpaca.streams.drafts import DraftConflictError
 from fastpaca.streams.subscribe import Frames
 from tests.support.memory import append, memory_engine, write
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -39,9 +38,7 @@ class Contexts:
         wanted = query.read(req.query_string, LIST_QUERY)
         wanted.setdefault("limit", query.LIMIT.default)
         listing = partial(self._service.engine.contexts, **wanted)
-        found, cursor = await asyncio.get_running_loop().run_in_executor(None, listing)
-        next_cursor = json.dumps(cursor, ensure_ascii=False).encode()
-        resp.data = b'{"contexts":[%b],"next_cursor":%b}' % (b",".join(found), next_cursor)
+        resp.data = await asyncio.get_running_loop().run_in_executor(None, listing)
 
     on_head = on_get
 

@@ -106,8 +106,9 @@ class Stream:
 
     async def _events(self, opened: contextlib.AsyncExitStack, frames: AsyncFrames) -> AsyncIterator[SSEvent]:
         async with opened:
-            # The head is sent with the first event: a client must not wait for it until something happens.
-            yield SSEvent(comment="open")
+            # The head is sent with the first event: a client must not wait for it until something happens. The cursor
+            # lets one whose connection breaks before the first frame go on from here.
+            yield SSEvent(comment="open", event_id=frames.cursor)
             try:
                 async for frame in self._streams.frames(frames):
                     cursor = None if frame.cursor is None else str(frame.cursor)

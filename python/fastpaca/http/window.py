@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from fastpaca.engine import at_version
 from fastpaca.http import query
@@ -30,23 +31,26 @@ QUERY: Final[query.Known] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A window request. Called with a context, it gives tag and body; no body where the caller has it already."""
+    """A window request. Called with a context, it gives tag, body, and the context's model.
+
+    There is no body where the caller has it already.
+    """
 
     options: dict[str, Any]
     if_version: int | None = None
     min_version: int | None = None
     known_tags: frozenset[str] = frozenset()
 
-    def __call__(self, context: _core.Context, fetched: _core.Fetched) -> tuple[str, bytes | None]:
+    def __call__(self, context: _core.Context, fetched: _core.Fetched) -> tuple[str, bytes | None, str | None]:
         """Runs on the visible state."""
         at_version(context, self.min_version)
         at_version(context, self.options.get("at_version"))
         tag = context.window_tag(**self.options)
         if self.if_version is not None and self.if_version == self.options.get("at_version", context.version):
-            return tag, None
+            return tag, None, context.model
         if tag in self.known_tags or "*" in self.known_tags:
-            return tag, None
-        return tag, context.window(fetched, **self.options)
+            return tag, None, context.model
+        return tag, context.window(fetched, **self.options), context.model
 
 
 _DEFAULT: Final = Wanted({})
@@ -62,8 +66,11 @@ class Window:
         """The window, or 304."""
         tags = req.get_header("if-none-match")
         wanted = _wanted(req.query_string, tags) if tags or req.query_string else _DEFAULT
-        tag, body = await self._service.engine.aread(context_id, wanted)
+        tag, body, model = await self._service.engine.aread(context_id, wanted)
         resp.set_header("etag", tag)
+        if model is not None:
+            # Whoever converts the window goes by it. Headers hold ASCII.
+            resp.set_header("fastpaca-model", quote(model))
         if body is None:
             resp.status = 304
         else:

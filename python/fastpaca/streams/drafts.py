@@ -6,19 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from fastpaca.errors import ConflictError, InvalidError, UnavailableError
+from fastpaca.errors import DraftConflictError, InvalidError, UnavailableError
 from fastpaca.streams.frames import Frame, made
 
 IDLE_S: Final = 120.0
 """A draft that nothing was added to for so long is dropped."""
 CHARACTERS_MAX: Final = 8 * 1024 * 1024
 """Of all drafts together."""
-
-
-class DraftConflictError(ConflictError):
-    """The delta does not continue the draft, which is `length` characters long."""
-
-    code = "draft_conflict"
 
 
 @dataclass(slots=True)

@@ -36,6 +36,13 @@ class AsyncFrames:
             context_id, cursor, include_messages=include_messages, loop=loop, wake=self._arrived.set
         )
 
+    @property
+    def cursor(self) -> str:
+        """Where an open subscription begins: what is behind it comes."""
+        assert self._subscription is not None
+        at = self._subscription.at
+        return str(at) if self._subscription.context_id is None else str(at.version)
+
     async def batch(self) -> list[Frame]:
         """What comes next, at least one frame; empty at the end."""
         await self.open()
