@@ -149,6 +149,7 @@ def test_windows_convert_alike(store: Any, name: str) -> None:
     expected = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
     assert chat.window(fit="largest", close=True).to("openai")["messages"] == expected
     assert chat.replay("openai")["messages"] == expected
+    assert chat.window(explain=True).explanation
 
 
 BAD_READS: list[tuple[str, dict[str, Any], str]] = [

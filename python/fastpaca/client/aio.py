@@ -54,6 +54,7 @@ class AsyncHttpTransport:
         close: bool,
         at_version: int | None,
         min_version: int,
+        explain: bool = False,
     ) -> bytes:
         """The window's JSON."""
         asked = query(
@@ -62,6 +63,7 @@ class AsyncHttpTransport:
             close=close or None,
             at_version=at_version,
             min_version=min_version or None,
+            explain=explain or None,
         )
         # A version that this object has seen will come; one that the caller names perhaps never does.
         return await self._read(f"{context_path(context_id)}/window{asked}", not_yet=at_version is None)

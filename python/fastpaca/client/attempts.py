@@ -56,10 +56,7 @@ class Attempts:
     def _given_up(self, failure: Failure) -> FastpacaError:
         """The error to raise. "Not taken" would be wrong where an earlier attempt may have been: that one counts."""
         error = failure.error
-        if self._key is None:
-            return error
-        if self._doubt is not None and isinstance(error, UnavailableError):
-            error = self._doubt
-        if error is self._doubt:
+        if self._key is not None and isinstance(error, UnavailableError):
+            error = self._doubt or error
             error.details = {**error.details, "idempotency_key": self._key}
         return error
