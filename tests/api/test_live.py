@@ -143,6 +143,13 @@ def test_leases(store: Any, name: str) -> None:
         lost.renew()
 
 
+def test_a_window_knows_the_model(store: Any, name: str) -> None:
+    chat = store.context(name, budget=1000)
+    assert chat.window()._model is None
+    chat.model("gpt-4o ü%")
+    assert chat.window()._model == chat.info().model == "gpt-4o ü%"
+
+
 def test_windows_convert_alike(store: Any, name: str) -> None:
     chat = store.context(name, budget=1000)
     chat.append([user("one"), {"role": "assistant", "content": "two"}])

@@ -6,6 +6,7 @@ Made of `aio.py` by `tools/make_sync.py`; change that one.
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import unquote
 
 from fastpaca import types
 from fastpaca.client.options import Options
@@ -55,8 +56,8 @@ class HttpTransport:
         at_version: int | None,
         min_version: int,
         explain: bool = False,
-    ) -> bytes:
-        """The window's JSON."""
+    ) -> tuple[bytes, str | None]:
+        """The window's JSON, and the context's model."""
         asked = query(
             budget_tokens=budget_tokens,
             fit=None if fit == "steps" else fit,
@@ -66,7 +67,10 @@ class HttpTransport:
             explain=explain or None,
         )
         # A version that this object has seen will come; one that the caller names perhaps never does.
-        return self._read(f"{context_path(context_id)}/window{asked}", not_yet=at_version is None)
+        path = f"{context_path(context_id)}/window{asked}"
+        answer = self._connection.call("GET", path, not_yet=at_version is None)
+        model = answer.headers.get("fastpaca-model")
+        return answer.body, None if model is None else unquote(model)
 
     def replay(
         self,
@@ -138,5 +142,5 @@ class HttpTransport:
         """Closes the connections. Again: does nothing."""
         self._connection.close()
 
-    def _read(self, path: str, *, not_yet: bool = True) -> bytes:
-        return (self._connection.call("GET", path, not_yet=not_yet)).body
+    def _read(self, path: str) -> bytes:
+        return (self._connection.call("GET", path)).body

@@ -132,7 +132,10 @@ def _compaction_paths() -> dict[str, Any]:
 def _window_paths() -> dict[str, Any]:
     operation = _read("readWindow", "What the model gets.", "Window", window.QUERY)
     operation["parameters"].append(_header("If-None-Match", "Entity tags that the caller has.", None))
-    operation["responses"]["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
+    operation["responses"]["200"]["headers"] = {
+        "ETag": {"schema": {"type": "string"}},
+        "Fastpaca-Model": {"description": "The context's model, percent-encoded.", "schema": {"type": "string"}},
+    }
     operation["responses"]["304"] = {"description": "The caller has it already."}
     alias = operation | {"operationId": "readWindowAlias"}
     return {f"{_CONTEXT}/window": _path(get=operation), f"{_CONTEXT}/context": _path(get=alias)}
