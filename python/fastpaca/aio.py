@@ -244,26 +244,9 @@ class AsyncContext:
         """Every message, oldest first, fetched in pages as they are asked for. Negative numbers count from the end;
         `all` includes what left by a rewind.
         """
-        types.integer("from_seq", from_seq, -types.SEQ_MAX)
-        types.integer("to_seq", to_seq, -types.SEQ_MAX)
-        cursor: int | None = None
-        while True:
-            page = types.decode(
-                await self._transport.replay(
-                    self.id,
-                    from_seq=from_seq,
-                    to_seq=to_seq,
-                    cursor=cursor,
-                    limit=_PAGE,
-                    all=all,
-                    min_version=self._version,
-                )
-            )
-            for message in page["messages"]:
+        async for page in self._pages(_PAGE, from_seq, to_seq, all):
+            for message in types.decode(page)["messages"]:
                 yield message
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
 
     async def replay(
         self, format: Format, *, from_seq: int | None = None, to_seq: int | None = None, all: bool = False
@@ -271,10 +254,14 @@ class AsyncContext:
         """What `messages` gives, as the arguments of one provider's call, as `Window.to`. Nothing is repaired: a call
         without a result stays one.
         """
+        info = await self.info()
+        pages = [page async for page in self._pages(PAGE_MESSAGES_MAX, from_seq, to_seq, all)]
+        request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
+        return request
+
+    async def _pages(self, limit: int, from_seq: int | None, to_seq: int | None, all: bool) -> AsyncIterator[bytes]:
         types.integer("from_seq", from_seq, -types.SEQ_MAX)
         types.integer("to_seq", to_seq, -types.SEQ_MAX)
-        info = await self.info()
-        pages: list[bytes] = []
         cursor: int | None = None
         while True:
             page = await self._transport.replay(
@@ -282,15 +269,14 @@ class AsyncContext:
                 from_seq=from_seq,
                 to_seq=to_seq,
                 cursor=cursor,
-                limit=PAGE_MESSAGES_MAX,
+                limit=limit,
                 all=all,
                 min_version=self._version,
             )
-            pages.append(page)
+            yield page
             cursor = types.decode(page)["next_cursor"]
             if cursor is None:
-                request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
-                return request
+                return
 
     async def tail(self, limit: int = 50, *, offset: int = 0) -> list[dict[str, Any]]:
         """The newest messages in log order, less the `offset` newest of all."""

@@ -242,26 +242,9 @@ class Context:
         """Every message, oldest first, fetched in pages as they are asked for. Negative numbers count from the end;
         `all` includes what left by a rewind.
         """
-        types.integer("from_seq", from_seq, -types.SEQ_MAX)
-        types.integer("to_seq", to_seq, -types.SEQ_MAX)
-        cursor: int | None = None
-        while True:
-            page = types.decode(
-                self._transport.replay(
-                    self.id,
-                    from_seq=from_seq,
-                    to_seq=to_seq,
-                    cursor=cursor,
-                    limit=_PAGE,
-                    all=all,
-                    min_version=self._version,
-                )
-            )
-            for message in page["messages"]:
+        for page in self._pages(_PAGE, from_seq, to_seq, all):
+            for message in types.decode(page)["messages"]:
                 yield message
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
 
     def replay(
         self, format: Format, *, from_seq: int | None = None, to_seq: int | None = None, all: bool = False
@@ -269,10 +252,14 @@ class Context:
         """What `messages` gives, as the arguments of one provider's call, as `Window.to`. Nothing is repaired: a call
         without a result stays one.
         """
+        info = self.info()
+        pages = [page for page in self._pages(PAGE_MESSAGES_MAX, from_seq, to_seq, all)]
+        request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
+        return request
+
+    def _pages(self, limit: int, from_seq: int | None, to_seq: int | None, all: bool) -> Iterator[bytes]:
         types.integer("from_seq", from_seq, -types.SEQ_MAX)
         types.integer("to_seq", to_seq, -types.SEQ_MAX)
-        info = self.info()
-        pages: list[bytes] = []
         cursor: int | None = None
         while True:
             page = self._transport.replay(
@@ -280,15 +267,14 @@ class Context:
                 from_seq=from_seq,
                 to_seq=to_seq,
                 cursor=cursor,
-                limit=PAGE_MESSAGES_MAX,
+                limit=limit,
                 all=all,
                 min_version=self._version,
             )
-            pages.append(page)
+            yield page
             cursor = types.decode(page)["next_cursor"]
             if cursor is None:
-                request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
-                return request
+                return
 
     def tail(self, limit: int = 50, *, offset: int = 0) -> list[dict[str, Any]]:
         """The newest messages in log order, less the `offset` newest of all."""
