@@ -244,8 +244,8 @@ class AsyncContext:
         """Every message, oldest first, fetched in pages as they are asked for. Negative numbers count from the end;
         `all` includes what left by a rewind.
         """
-        async for page in self._pages(_PAGE, from_seq, to_seq, all):
-            for message in types.decode(page)["messages"]:
+        async for _, page in self._pages(_PAGE, from_seq, to_seq, all):
+            for message in page["messages"]:
                 yield message
 
     async def replay(
@@ -255,16 +255,18 @@ class AsyncContext:
         without a result stays one.
         """
         info = await self.info()
-        pages = [page async for page in self._pages(PAGE_MESSAGES_MAX, from_seq, to_seq, all)]
+        pages = [raw async for raw, _ in self._pages(PAGE_MESSAGES_MAX, from_seq, to_seq, all)]
         request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
         return request
 
-    async def _pages(self, limit: int, from_seq: int | None, to_seq: int | None, all: bool) -> AsyncIterator[bytes]:
+    async def _pages(
+        self, limit: int, from_seq: int | None, to_seq: int | None, all: bool
+    ) -> AsyncIterator[tuple[bytes, dict[str, Any]]]:
         types.integer("from_seq", from_seq, -types.SEQ_MAX)
         types.integer("to_seq", to_seq, -types.SEQ_MAX)
         cursor: int | None = None
         while True:
-            page = await self._transport.replay(
+            raw = await self._transport.replay(
                 self.id,
                 from_seq=from_seq,
                 to_seq=to_seq,
@@ -273,8 +275,9 @@ class AsyncContext:
                 all=all,
                 min_version=self._version,
             )
-            yield page
-            cursor = types.decode(page)["next_cursor"]
+            page = types.decode(raw)
+            yield raw, page
+            cursor = page["next_cursor"]
             if cursor is None:
                 return
 

@@ -242,8 +242,8 @@ class Context:
         """Every message, oldest first, fetched in pages as they are asked for. Negative numbers count from the end;
         `all` includes what left by a rewind.
         """
-        for page in self._pages(_PAGE, from_seq, to_seq, all):
-            for message in types.decode(page)["messages"]:
+        for _, page in self._pages(_PAGE, from_seq, to_seq, all):
+            for message in page["messages"]:
                 yield message
 
     def replay(
@@ -253,16 +253,18 @@ class Context:
         without a result stays one.
         """
         info = self.info()
-        pages = [page for page in self._pages(PAGE_MESSAGES_MAX, from_seq, to_seq, all)]
+        pages = [raw for raw, _ in self._pages(PAGE_MESSAGES_MAX, from_seq, to_seq, all)]
         request: dict[str, Any] = types.convert(pages, format, model=info.model)["request"]
         return request
 
-    def _pages(self, limit: int, from_seq: int | None, to_seq: int | None, all: bool) -> Iterator[bytes]:
+    def _pages(
+        self, limit: int, from_seq: int | None, to_seq: int | None, all: bool
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
         types.integer("from_seq", from_seq, -types.SEQ_MAX)
         types.integer("to_seq", to_seq, -types.SEQ_MAX)
         cursor: int | None = None
         while True:
-            page = self._transport.replay(
+            raw = self._transport.replay(
                 self.id,
                 from_seq=from_seq,
                 to_seq=to_seq,
@@ -271,8 +273,9 @@ class Context:
                 all=all,
                 min_version=self._version,
             )
-            yield page
-            cursor = types.decode(page)["next_cursor"]
+            page = types.decode(raw)
+            yield raw, page
+            cursor = page["next_cursor"]
             if cursor is None:
                 return
 
