@@ -106,6 +106,7 @@ def test_a_forked_child_does_not_share_the_connections(proxy: Proxy, name: str) 
     store.close()
 
 
+@pytest.mark.slow
 def test_many_calls_and_streams_at_once(proxy: Proxy, name: str) -> None:
     async def run() -> None:
         async with fastpaca.connect_async(proxy.url) as store:

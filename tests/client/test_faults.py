@@ -40,7 +40,13 @@ PASSING = {
 }
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+FAULTS = [
+    pytest.param(fault, id=called, marks=[pytest.mark.slow] if called == "silent" else [])
+    for called, fault in PASSING.items()
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_each_write_is_made_once(connect: Connect, proxy: Proxy, name: str, fault: Any) -> None:
     with connect(timeout=0.5) as store:
         chat = store.context(name, budget=1000)
@@ -65,7 +71,7 @@ def test_each_write_is_made_once(connect: Connect, proxy: Proxy, name: str, faul
         assert chat.info().version == 7
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_reads_are_tried_again(connect: Connect, proxy: Proxy, name: str, fault: Any) -> None:
     with connect(timeout=0.5) as store:
         chat = store.context(name, budget=1000)
@@ -198,7 +204,10 @@ def test_a_write_that_may_be_there_is_not_called_refused(connect: Connect, proxy
         assert len(list(chat.messages())) == 1
 
 
-@pytest.mark.parametrize("fault", [faults.silent, faults.dripping], ids=["silent", "dripping"])
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(faults.silent, id="silent"), pytest.param(faults.dripping, id="dripping", marks=pytest.mark.slow)],
+)
 def test_timeouts(connect: Connect, proxy: Proxy, name: str, fault: Any) -> None:
     with connect(timeout=0.3, retries=0) as store:
         chat = store.context(name, budget=1000)

@@ -19,6 +19,7 @@ from fastpaca.client.attempts import Attempts
 from fastpaca.client.events import Event, Events
 from fastpaca.client.interrupt import ainterrupt
 from fastpaca.client.options import Options
+from fastpaca.client.tls import trusted
 from fastpaca.errors import ClosedError, ForkedError, MalformedReplyError, NotYetError
 
 STREAM_IDLE_S: Final = 75.0
@@ -40,7 +41,7 @@ class AsyncConnection:
         # Streams hold a connection each, so a bound would make a call wait for a stream to end.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS)
         self.options = options
-        self._client = httpx.AsyncClient(headers=headers, limits=limits)
+        self._client = httpx.AsyncClient(headers=headers, limits=limits, verify=trusted())
         self._process = os.getpid()
         self._closed = False
 
