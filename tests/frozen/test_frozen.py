@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,20 @@ def test_there_is_one() -> None:
     assert FORMATS
 
 
+def known(found: Any, expected: Any) -> Any:
+    """What was found, less fields of a window's reply that later releases added."""
+    for name, context in expected.items():
+        for window, then in zip(found[name]["windows"], context["windows"], strict=True):
+            for field in window.keys() - then.keys():
+                del window[field]
+    return found
+
+
 @pytest.mark.parametrize("number", FORMATS)
 def test_it_reads_as_it_did(number: int, tmp_path: Path) -> None:
     expected = json.loads((FOLDER / f"format-{number}.json").read_text())
     with fastpaca.open(copied(number, tmp_path / "data")) as store:
-        assert reads(store) == expected
+        assert known(reads(store), expected) == expected
 
 
 @pytest.mark.parametrize("number", FORMATS)
