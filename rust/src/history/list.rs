@@ -96,15 +96,15 @@ impl History<'_> {
     /// Whether what a compaction left stands as it did, and no message that it covered left since.
     fn stands(self, standing: &Standing, each: &Listed) -> Result<bool> {
         let index = &self.state.index;
-        if standing.find(&self.state.kept, index)?.is_none() {
-            return Ok(false);
-        }
-        if each.rewound_to == u64::MAX {
+        let Some(found) = standing.find(&self.state.kept, index)? else { return Ok(false) };
+        let last = self.last_seq(each.version - 1)?;
+        let at_end = found.is_newest(self.state, last);
+        if each.rewound_to == u64::MAX && at_end {
             return Ok(true);
         }
-        let last = self.last_seq(each.version - 1)?;
         let before = self.kept(&self.era(standing.previous)?, last)?;
-        Ok(!shows_behind(&standing.covered(&before, index)?.items, each.rewound_to))
+        let covered = standing.covered(&before, index)?.items;
+        Ok(!shows_behind(&covered, each.rewound_to) && (at_end || !found.brought_back(&covered)))
     }
 
     /// Why it can't be reverted, as far as its own list need not be looked at.

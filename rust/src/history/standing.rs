@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::kept::{Item, ItemKind, Kept, Run};
 use crate::record::StoredRecord;
+use crate::state::State;
 
 /// A caller's compaction, with what it left.
 #[derive(Debug)]
@@ -117,6 +118,24 @@ pub struct Found {
     pub there: Stretch,
     /// Repairs that late results have taken the places of since.
     pub late: Vec<(Item, Item)>,
+}
+
+impl Found {
+    /// It holds messages that the compaction brought back: they were not in what it covered.
+    #[must_use]
+    pub fn brought_back(&self, covered: &Kept) -> bool {
+        let is_new = |seq: u64| covered.find(seq).is_none();
+        self.there.items.runs().iter().any(|run| match run {
+            Run::Messages { from, to, .. } => (*from..=*to).any(is_new),
+            Run::Item(item) => matches!(item.kind, ItemKind::Edit | ItemKind::Late) && is_new(item.from),
+        })
+    }
+
+    /// It ends the list, and no message came after the compaction; `last` is the newest before it.
+    #[must_use]
+    pub fn is_newest(&self, state: &State, last: u64) -> bool {
+        self.there.last == state.kept.len() && last == state.last_seq()
+    }
 }
 
 fn answers(repair: &Item, result: &Item) -> bool {

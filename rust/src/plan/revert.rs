@@ -6,10 +6,11 @@ use super::Draft;
 use crate::entry::{Entry, Reverted};
 use crate::error::{Error, Result};
 use crate::fetched::Records;
-use crate::history::standing::{caller_compaction, shows_behind, Found};
+use crate::history::standing::{caller_compaction, shows_behind, Found, Stretch};
 use crate::history::History;
 use crate::index::{Flags, Index};
 use crate::kept::{Item, ItemKind, Kept, Run};
+use crate::message::Kinds;
 use crate::pairing::{OpenCall, Pairing};
 
 /// The compaction to revert.
@@ -37,7 +38,17 @@ pub fn revert(draft: &mut Draft<'_>, request: Revert, records: Records<'_>) -> R
     let last = history.last_seq(version - 1)?;
     let era = history.era(standing.previous)?;
     let before = history.kept(&era, last)?;
-    let back = with_late(&standing.covered(&before, &draft.state.index)?.items, &found);
+    let covered = standing.covered(&before, &draft.state.index)?.items;
+    // Where nothing came behind it, the conversation goes on as if the compaction had never been.
+    let at_end = found.is_newest(draft.state, last);
+    // What came behind may belong to messages that would leave again.
+    if !at_end && found.brought_back(&covered) {
+        return Err(conflict());
+    }
+    let back = with_late(&covered, &found);
+    if is_grown_over(&now, &found.there, &back, &draft.state.index)? {
+        return Err(conflict());
+    }
     // Only where messages are hidden at all is it looked for since when.
     if !draft.state.hidden.is_empty() && shows_behind(&back, history.rewound_since(version)?) {
         return Err(conflict());
@@ -47,13 +58,47 @@ pub fn revert(draft: &mut Draft<'_>, request: Revert, records: Records<'_>) -> R
     list.extend_from(&back, 0, back.len(), &draft.state.index)?;
     let behind = behind(&list, &now, found.there.last, &draft.state.index)?;
     list.extend_from(&now, behind, now.len(), &draft.state.index)?;
-    // Where nothing came behind it, the conversation goes on as if the compaction had never been.
-    let at_end = found.there.last == now.len() && last == draft.state.last_seq();
     let stayed = &found.there.items;
-    let (list, pairing) = Reopening { draft, records, last, at_end, stayed }.reopen(list, &back, pairing)?;
+    let untouched = at_end && draft.state.rewritten == version;
+    let (list, pairing) = Reopening { draft, records, last, at_end, untouched, stayed }.reopen(list, &back, pairing)?;
+    // A repair whose call is gone by now has no place to come back to.
+    if repairs_nothing(&list, &draft.state.index)? {
+        return Err(conflict());
+    }
     let tokens = (now.tokens(), list.tokens());
     let rewrite = draft.rewrite(list.runs(), pairing);
     draft.add(Entry::Reverted(Reverted { version, tokens, rewrite }))
+}
+
+/// A repair stands there whose message does not, or is shown without its calls.
+fn repairs_nothing(list: &Kept, index: &Index) -> Result<bool> {
+    for run in list.runs() {
+        let Run::Item(item) = run else { continue };
+        if item.kind == ItemKind::Repair {
+            let call = list.find(item.from).map(|at| list.cell(at, index)).transpose()?;
+            if !call.is_some_and(|cell| cell.kinds.has(Kinds::TOOL_CALL)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A group of calls and results has grown over the place since: nothing may come between.
+fn is_grown_over(now: &Kept, there: &Stretch, back: &Kept, index: &Index) -> Result<bool> {
+    if back.is_empty() || there.first == 0 || there.last >= now.len() {
+        return Ok(false);
+    }
+    let group = now.cell(there.first - 1, index)?.group;
+    if now.cell(there.last, index)?.group != group {
+        return Ok(false);
+    }
+    for at in 0..back.len() {
+        if back.cell(at, index)?.group != group {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Where what stays of `now` begins behind the list: results from `first` on leave with their call.
@@ -85,6 +130,8 @@ struct Reopening<'b, 'd> {
     stayed: &'b Kept,
     /// Nothing stands behind the items, and nothing came after the compaction.
     at_end: bool,
+    /// Nothing at all has happened since: the list is as it was, and nothing in it has to be closed.
+    untouched: bool,
 }
 
 impl Reopening<'_, '_> {
@@ -103,6 +150,16 @@ impl Reopening<'_, '_> {
             call.repaired = list.find_repair(call.seq, call.call).is_some();
         }
         let list = self.close(list, &mut open, &now)?;
+        if self.untouched {
+            // Only the group that the list ends with can wait.
+            let index = &self.draft.state.index;
+            let group = |at: Option<u64>| at.map(|at| list.cell(at, index)).transpose();
+            let end = group(list.len().checked_sub(1))?.map(|cell| cell.group);
+            let groups = open.iter().map(|call| Ok(group(list.find(call.seq))?.map(|cell| cell.group)));
+            let groups: Vec<Option<u64>> = groups.collect::<Result<_>>()?;
+            let mut groups = groups.into_iter();
+            open.retain(|call| groups.next().flatten() == end || call.repaired);
+        }
         let mut pairing = if self.at_end { then } else { self.draft.state.pairing.clone() };
         let returned = |call: &OpenCall| !now.iter().any(|o| (o.seq, o.call) == (call.seq, call.call));
         let (back, mut stayed): (Vec<_>, Vec<_>) = open.into_iter().partition(returned);
@@ -117,6 +174,9 @@ impl Reopening<'_, '_> {
     /// Repairs of calls that have none: of those that waited until now where something follows them, of the others always,
     /// unless the conversation goes on from there.
     fn close(&mut self, list: Kept, open: &mut [OpenCall], now: &[OpenCall]) -> Result<Kept> {
+        if self.untouched {
+            return Ok(list);
+        }
         let waits = |call: &OpenCall| now.iter().any(|o| (o.seq, o.call) == (call.seq, call.call) && !o.repaired);
         let without: Vec<OpenCall> = open.iter().filter(|call| !call.repaired).cloned().collect();
         let (waiting, others): (Vec<_>, Vec<_>) = without.into_iter().partition(waits);
