@@ -1,4 +1,7 @@
-"""Makes the blocking half of the Python interface of its asynchronous half. `--check` only compares."""
+"""Makes the blocking half of the Python interface of its asynchronous half: each `sync*.py` of its `aio*.py`.
+
+`--check` only compares.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "python" / "fastpaca"
-SOURCES = ("aio.py", "client/aio.py", "client/aio_connection.py", "client/aio_subscription.py")
+SOURCES = sorted(PACKAGE.rglob("aio*.py"))
 RULES = (
     (r"The interface of an event loop: `open_async\(path\)` gives", "The blocking interface: `open(path)` gives"),
     (
         r", for an event loop: the transport that `connect_async` gives",
         ", blocking: the transport that `connect` gives",
+    ),
+    (
+        r", for an event loop: the transport behind the `AsyncStore` of `open_async`",
+        ", blocking: the transport behind the `Store` of `open`",
     ),
     (r", on an event loop", ", blocking"),
     (
@@ -23,13 +30,22 @@ RULES = (
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bAsync((?:Http)?(?:Store|Context|Lease|Transport|Subscription|Connection|EventStream|Client))\b", r"\1"),
+    (
+        r"\bAsync((?:Http|Local)?(?:Store|Context|Lease|Transport|Subscription|Frames|Connection|EventStream|Client))\b",
+        r"\1",
+    ),
     (r"__a(enter|exit|iter|next)__", r"__\1__"),
     (r"\b(aclose|anext|ainterrupt|aiter_bytes)\b", lambda found: found[1].removeprefix("a")),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\basyncio\.sleep\b", "time.sleep"),
-    (r"\bclient\.aio", "client.sync"),
+    (r"\basyncio\.Event\b", "threading.Event"),
+    (r"\basyncio\.get_running_loop\(\)", "None"),
+    (r"\basyncio\.to_thread\(\s*([\w.]+)(?:,\s*)?", r"\1("),
+    (r"\bengine\.a(read|write)\b", r"engine.\1"),
+    (r"\bfastpaca((?:\.\w+)*)\.aio", r"fastpaca\1.sync"),
 )
+MODULES = ("time", "threading")
+"""What stands for `asyncio`, each where it is used."""
 
 
 def made(source: Path) -> str:
@@ -37,9 +53,8 @@ def made(source: Path) -> str:
     text = source.read_text()
     for pattern, replacement in RULES:
         text = re.sub(pattern, replacement, text)
-    if "time.sleep" in text and "import time" not in text:
-        text = text.replace("import asyncio\n", "import time\n")
-    text = text.replace("import asyncio\n", "")
+    used = [f"import {name}\n" for name in MODULES if f"{name}." in text and f"import {name}\n" not in text]
+    text = text.replace("import asyncio\n", "".join(used))
     for step in (["check", "--fix-only", "--quiet", "--select", "I"], ["format"]):
         command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", str(twin(source)), "-"]
         text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
@@ -54,8 +69,7 @@ def twin(source: Path) -> Path:
 def main() -> int:
     """Writes the files, or compares them."""
     stale = False
-    for name in SOURCES:
-        source = PACKAGE / name
+    for source in SOURCES:
         text = made(source)
         if "--check" not in sys.argv:
             twin(source).write_text(text)

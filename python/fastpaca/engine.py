@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 T = TypeVar("T")
+Operation = Callable[[_core.Context, _core.Fetched], T]
+"""A read of a context's visible state. It raises `Need` for bytes that were not fetched, and is run again with them."""
 
 CACHE_BYTES: Final = 256 * 1024 * 1024
 """Loaded contexts and rendered windows, together."""
@@ -336,14 +338,14 @@ class Engine:
 
     # Reads
 
-    def read(self, context_id: str, operation: Callable[[_core.Context, _core.Fetched], T]) -> T:
+    def read(self, context_id: str, operation: Operation[T]) -> T:
         """Runs a read of the visible state. Raises `NotFoundError` for an unknown context."""
         handle = self._handles.loaded(context_id)
         result = self._handles.fetching(lambda fetched: operation(handle.context, fetched))
         self._handles.account(handle)
         return result
 
-    async def aread(self, context_id: str, operation: Callable[[_core.Context, _core.Fetched], T]) -> T:
+    async def aread(self, context_id: str, operation: Operation[T]) -> T:
         """As `read`, for an event loop: what has to fetch bytes runs on a thread."""
         if not self._handles.is_cold(context_id):
             handle = self._handles.loaded(context_id)
@@ -411,6 +413,16 @@ def at_version(context: _core.Context, min_version: int | None) -> None:
     if min_version is not None and actual is not None and actual < min_version:
         message = f"version {min_version} is not reached, the context is at version {actual}"
         raise NotYetError(message, details={"wanted": min_version, "actual": actual})
+
+
+def not_before(min_version: int, operation: Operation[T]) -> Operation[T]:
+    """A read of a state that is not older than what the caller has seen."""
+
+    def run(context: _core.Context, fetched: _core.Fetched) -> T:
+        at_version(context, min_version)
+        return operation(context, fetched)
+
+    return run
 
 
 def _page(found: Sequence[bytes], cursor: str | None) -> bytes:

@@ -15,8 +15,8 @@ from falcon.asgi import SSEvent
 from fastpaca.errors import FastpacaError
 from fastpaca.http import query
 from fastpaca.http.errors import RequestError, body_of
+from fastpaca.streams.aio import AsyncFrames
 from fastpaca.streams.frames import made
-from fastpaca.streams.subscribe import AsyncFrames
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

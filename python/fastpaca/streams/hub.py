@@ -37,7 +37,7 @@ Waker = asyncio.AbstractEventLoop | None
 
 
 class Subscription:
-    """One subscriber: where it stands, and what waits for it. Its faces are in `subscribe.py` and in the HTTP layer.
+    """One subscriber: where it stands, and what waits for it. Its faces are in `aio.py` and `sync.py`.
 
     `take` and `catch_up` are for one consumer; the hub fills the queue from the writer's thread.
     """
@@ -81,8 +81,9 @@ class Subscription:
         return frames
 
     def close(self) -> None:
-        """Ends it: nothing more comes."""
+        """Ends it: nothing more comes. Any thread may do it; whoever waits is told."""
         self._hub.remove(self)
+        _wake([self])
 
     def _at_least(self, end: Cursor) -> bool:
         return (self.at.version >= end.version) if self.context_id is not None else (self.at >= end)

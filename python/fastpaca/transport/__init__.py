@@ -1,0 +1,1 @@
+"""How the Python interface reaches the contexts. One transport is in process (`local`), one over HTTP (`client`)."""
