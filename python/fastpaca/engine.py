@@ -327,8 +327,7 @@ class Engine:
 
     def lease(self, context_id: str, body: bytes) -> bytes:
         """Takes or renews the lease on compacting a context; see `Leases.take`."""
-        if self.read(context_id, lambda context, _: context.tombstoned):
-            raise TombstonedError("the context is deleted and takes no more writes")
+        self.read(context_id, writable)
         return self._leases.take(context_id, body)
 
     def release(self, context_id: str, body: bytes) -> None:
@@ -405,6 +404,13 @@ class Engine:
         self._handles.close()
         self._consults.close()
         self.log.close()
+        self.hub.close()
+
+
+def writable(context: _core.Context, _: _core.Fetched) -> None:
+    """A read that raises `TombstonedError` where the context takes no more writes."""
+    if context.tombstoned:
+        raise TombstonedError("the context is deleted and takes no more writes")
 
 
 def at_version(context: _core.Context, min_version: int | None) -> None:

@@ -13,15 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from fastpaca.errors import InvalidError, LeaseHeldError, LeaseLostError
+from fastpaca.errors import LeaseHeldError, LeaseLostError
+from fastpaca.fields import read_object, refuse, text
 
 SECONDS_DEFAULT: Final = 60
 SECONDS_MAX: Final = 3600
 HOLDER_BYTES_MAX: Final = 255
 _SWEEP: Final = 1024
 """Leases from which on those that ended are looked for."""
+_TAKE_KEYS: Final = frozenset({"holder", "seconds", "token"})
+_RELEASE_KEYS: Final = frozenset({"token"})
 
 
 @dataclass(slots=True)
@@ -47,9 +50,9 @@ class Leases:
         Gives `{token, holder, expires_at}` as JSON. Raises `InvalidError`, `LeaseHeldError`, or `LeaseLostError` where
         the token's lease ended or was never there.
         """
-        fields = _fields(body, {"holder", "seconds", "token"})
+        fields = read_object(body, _TAKE_KEYS)
         holder, seconds = _holder(fields), _seconds(fields)
-        token = _text(fields, "token")
+        token = _token(fields)
         with self._lock:
             held = self._held(context_id)
             if held is not None and held.token != token:
@@ -70,10 +73,10 @@ class Leases:
 
     def release(self, context_id: str, body: bytes) -> None:
         """Ends the lease that `{token}` names. One that has ended, or that another holds by now, is left alone."""
-        fields = _fields(body, {"token"})
-        token = _text(fields, "token")
+        fields = read_object(body, _RELEASE_KEYS)
+        token = _token(fields)
         if token is None:
-            _refuse("missing_field", "token", "is required")
+            refuse("missing_field", "token", "is required")
         with self._lock:
             held = self._held(context_id)
             if held is not None and held.token == token:
@@ -87,65 +90,18 @@ class Leases:
         return lease if lease is not None and lease.ends > now else None
 
 
-def _fields(body: bytes, known: set[str]) -> dict[str, Any]:
-    """The object that a body holds. Raises `InvalidError` that names what is wrong."""
-    if not body:
-        return {}
-    try:
-        found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
-    except UnicodeDecodeError:
-        _refuse("invalid_utf8", "", "the body is not valid UTF-8")
-    except RecursionError:
-        _refuse("nesting_too_deep", "", "the body is nested too deep")
-    except json.JSONDecodeError as error:
-        _refuse("invalid_json", "", str(error))
-    if not isinstance(found, dict):
-        _refuse("invalid_field", "", f"the body must be an object, not {type(found).__name__}")
-    for name in found.keys() - known:
-        _refuse("unknown_field", name[:80], f"is not a field of this request; known are {', '.join(sorted(known))}")
-    return found
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        _refuse("duplicate_key", twice[:80], "is given twice")
-    return found
-
-
-def _constant(text: str) -> NoReturn:
-    _refuse("invalid_json", "", f"{text} is no JSON")
-
-
 def _seconds(fields: dict[str, Any]) -> int:
     seconds = fields.get("seconds", SECONDS_DEFAULT)
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 1 <= seconds <= SECONDS_MAX:
-        _refuse("invalid_field", "seconds", f"expected an integer from 1 to {SECONDS_MAX}")
+        refuse("invalid_field", "seconds", f"expected an integer from 1 to {SECONDS_MAX}")
     return seconds
 
 
 def _holder(fields: dict[str, Any]) -> str | None:
-    holder = _text(fields, "holder")
-    if holder is not None and not 1 <= len(holder.encode()) <= HOLDER_BYTES_MAX:
-        _refuse("invalid_field", "holder", f"must have 1 to {HOLDER_BYTES_MAX} bytes")
-    return holder
+    holder = fields.get("holder")
+    return None if holder is None else text("holder", holder, HOLDER_BYTES_MAX)
 
 
-def _text(fields: dict[str, Any], name: str) -> str | None:
-    text = fields.get(name)
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        _refuse("invalid_field", name, f"expected a string, got {type(text).__name__}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        _refuse("invalid_utf8", name, "holds a lone surrogate, which is no valid Unicode")
-    return text
-
-
-def _refuse(code: str, field: str, message: str) -> NoReturn:
-    text = f"{field}: {message}" if field else message
-    raise InvalidError(text, code=code, details={"field": field})
+def _token(fields: dict[str, Any]) -> str | None:
+    token = fields.get("token")
+    return None if token is None else text("token", token)

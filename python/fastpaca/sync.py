@@ -11,6 +11,7 @@ from typing import Any, Self, get_args
 from fastpaca import types
 from fastpaca._core import PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
 from fastpaca.engine import Reply
+from fastpaca.streams.frames import check_cursor
 from fastpaca.transport.sync import Subscription, Transport
 from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
@@ -266,6 +267,7 @@ class Context:
 
         Begins behind version `cursor`, with nothing skipped and nothing twice; without it, with what comes from now on.
         """
+        check_cursor(cursor, of_all=False)
         return self._transport.subscribe(self.id, cursor=cursor, include_messages=include_messages)
 
     def draft(self, message_id: str, offset: int, delta: str) -> int:
@@ -372,6 +374,7 @@ class Store:
         self, context_id: str | None = None, *, cursor: int | str | None = None, include_messages: bool = True
     ) -> Subscription:
         """What happens in all contexts, or in one, as frames. Those of all carry `context_id`, and an opaque cursor."""
+        check_cursor(cursor, of_all=context_id is None)
         return self._transport.subscribe(context_id, cursor=cursor, include_messages=include_messages)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastpaca import errors
-from fastpaca.streams.frames import Frame
+from fastpaca.streams.frames import Cursor, Frame
 
 
 def user(text: str, **more: Any) -> dict[str, Any]:
@@ -65,18 +65,110 @@ def test_the_stream_of_all_contexts(store: Any, name: str) -> None:
         assert next(frames).version == 1
 
 
+def test_a_store_that_is_closed_ends_its_streams(store: Any, name: str) -> None:
+    chat = store.context(name, budget=1000)
+    chat.append(user("one"))
+    with chat.subscribe(cursor=0) as frames, store.subscribe() as everywhere:
+        assert next(frames).version == 1
+        store.close()
+        for each in (frames, everywhere):
+            with pytest.raises(errors.ClosedError):
+                list(each)
+
+
+BAD_CURSORS: list[tuple[Any, str]] = [
+    (99, "cursor_ahead"),
+    ((1 << 64) - 1, "cursor_ahead"),
+    (1 << 64, "invalid_field"),
+    (-1, "invalid_field"),
+    ("1", "invalid_field"),
+    ("x", "invalid_field"),
+    (1.0, "invalid_field"),
+    (True, "invalid_field"),
+]
+BAD_CURSORS_OF_ALL: list[tuple[Any, str]] = [
+    (str(Cursor(1 << 40, 0)), "cursor_ahead"),
+    ("", "invalid_field"),
+    ("abc", "invalid_field"),
+    ("x" * 1000, "invalid_field"),
+    ("AgAAAAAAAAAAAAAAAAAAAAA", "invalid_field"),
+    ("\ud800", "invalid_field"),
+    ("é", "invalid_field"),
+    (5, "invalid_field"),
+    (-1, "invalid_field"),
+    (b"abc", "invalid_field"),
+]
+
+
 def test_streams_that_can_not_begin(store: Any, name: str) -> None:
     chat = store.context(name, budget=1000)
-    cases: list[tuple[Any, str]] = [(99, "cursor_ahead"), ("x", "invalid_field"), (-2, "invalid_field")]
-    for cursor, code in cases:
-        with pytest.raises(errors.InvalidError) as raised, chat.subscribe(cursor=cursor) as frames:
+    for subscribe, cursor, code in [
+        *((chat.subscribe, *case) for case in BAD_CURSORS),
+        *((lambda cursor: store.subscribe(name, cursor=cursor), *case) for case in BAD_CURSORS),
+        *((store.subscribe, *case) for case in BAD_CURSORS_OF_ALL),
+    ]:
+        with pytest.raises(errors.InvalidError) as raised, subscribe(cursor=cursor) as frames:
             next(frames)
-        assert (raised.value.code, raised.value.field) == (code, "cursor")
-    with pytest.raises(errors.InvalidError) as raised, store.subscribe(cursor="abc") as frames:
-        next(frames)
-    assert raised.value.field == "cursor"
+        assert (raised.value.code, raised.value.field) == (code, "cursor"), cursor
     with pytest.raises(errors.NotFoundError), store.context(f"{name}?").subscribe() as frames:
         next(frames)
+    with pytest.raises(errors.InvalidError), store.context("a\nb").subscribe() as frames:
+        next(frames)
+
+
+def test_the_end_of_a_deleted_context(store: Any, name: str) -> None:
+    chat = store.context(name, budget=1000)
+    chat.append(user("one"))
+    chat.delete()
+    version = chat.info().version
+    for options in ({}, {"cursor": version}):
+        with chat.subscribe(**options) as frames:
+            assert list(frames) == []
+        assert list(chat.subscribe(**options)) == []
+    with chat.subscribe(cursor=version - 1) as frames:
+        assert [f.type for f in frames] == ["tombstoned", "window"]
+        assert list(frames) == []
+    with pytest.raises(errors.InvalidError):
+        next(chat.subscribe(cursor=version + 1))
+    with pytest.raises(errors.TombstonedError):
+        chat.draft("m", 0, "x")
+
+
+def test_a_context_deleted_while_it_is_read(store: Any, name: str) -> None:
+    chat = store.context(name, budget=1000)
+    with chat.subscribe(cursor=0) as slow, chat.subscribe() as live, store.subscribe() as everywhere:
+        chat.draft("m", 0, "never to be finished")
+        assert next(live).type == "draft"
+        chat.append([user(str(n)) for n in range(50)])
+        version = chat.append(user("last")).version
+        chat.delete()
+        expected = [*range(1, version + 1), version + 1]
+        for frames in (slow, live):
+            found = list(frames)
+            assert [f.version for f in found if f.type not in {"window", "draft"}] == expected
+            assert [f.type for f in found][-2:] == ["tombstoned", "window"]
+        other = store.context(f"{name}2", budget=1000)
+        other.append(user("the stream of all goes on"))
+        seen = [next(everywhere)]
+        while seen[-1].fields["context_id"] != other.id:
+            seen.append(next(everywhere))
+        assert [f.version for f in seen if f.fields["context_id"] == name and f.type != "window"] == expected
+
+
+def test_a_reader_that_raises_in_the_middle(store: Any, name: str) -> None:
+    chat = store.context(name, budget=1000)
+    for n in range(20):
+        chat.append(user(str(n)))
+    cursor = 0
+    for broken_off in range(3, 20, 5):
+        with pytest.raises(ZeroDivisionError), chat.subscribe(cursor=cursor) as frames:  # noqa: PT012
+            for frame in frames:
+                assert frame.version in {cursor, cursor + 1}
+                cursor = frame.version
+                if cursor == broken_off:
+                    raise ZeroDivisionError
+    with chat.subscribe(cursor=cursor) as frames:
+        assert [f.version for f in taken(frames, 4)] == [19, 19, 20, 20]
 
 
 def test_drafts(store: Any, name: str) -> None:
@@ -100,8 +192,10 @@ def test_drafts(store: Any, name: str) -> None:
     for offset in bad:
         with pytest.raises(errors.InvalidError):
             chat.draft("m", offset, "x")
-    with pytest.raises(errors.InvalidError):
-        chat.draft("m", 0, "\ud800")
+    for message_id, delta, field in [("m", "\ud800", "delta"), ("", "x", "message_id"), ("m" * 256, "x", "message_id")]:
+        with pytest.raises(errors.InvalidError) as refused:
+            chat.draft(message_id, 0, delta)
+        assert refused.value.field == field
     with pytest.raises(errors.NotFoundError):
         store.context(f"{name}?").draft("m", 0, "x")
 

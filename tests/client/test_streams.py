@@ -217,6 +217,26 @@ def test_a_thread_closes_what_another_reads(proxy: Proxy, name: str) -> None:
         assert time.monotonic() - began < 10
 
 
+def test_closing_the_client_ends_who_waits(proxy: Proxy, name: str) -> None:
+    store = fastpaca.connect(proxy.url)
+    with store.context(name, budget=2000).subscribe() as frames:
+        threading.Timer(0.2, store.close).start()
+        began = time.monotonic()
+        with pytest.raises(errors.ClosedError):
+            next(frames)
+        assert time.monotonic() - began < 10
+
+    async def run() -> None:
+        async with fastpaca.connect_async(proxy.url) as store, store.subscribe() as frames:
+            waiting = asyncio.ensure_future(anext(frames))
+            await asyncio.sleep(0.1)
+            await store.close()
+            with pytest.raises(errors.ClosedError):
+                await waiting
+
+    asyncio.run(run())
+
+
 def test_a_task_closes_and_cancels(proxy: Proxy, name: str) -> None:
     async def run() -> None:
         async with fastpaca.connect_async(proxy.url) as store:

@@ -109,6 +109,23 @@ def test_a_websocket_gets_each_frame(server: Server, http: httpx.Client, chat: s
         assert socket.close_code == 1000
 
 
+def test_behind_the_end_of_a_deleted_context(server: Server, http: httpx.Client, chat: str) -> None:
+    say(http, chat, "one")
+    http.delete(chat).raise_for_status()
+    for query in ("", "?cursor=2"):
+        answer = http.get(f"{chat}/stream{query}", headers=SSE)
+        assert (answer.status_code, answer.content) == (204, b"")
+        url = f"{server.url}{chat}/stream{query}".replace("http", "ws", 1)
+        with connect(url) as socket:
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=10)
+            assert socket.close_code == 1000
+    with sse(http, chat, cursor=1) as found:
+        assert [event["event"] for event in found] == ["tombstoned", "window"]
+    draft = http.post(f"{chat}/drafts/m", json={"offset": 0, "delta": "x"})
+    assert (draft.status_code, draft.json()["error"]) == (409, "tombstoned")
+
+
 def test_the_global_stream_names_the_context(server: Server, http: httpx.Client, chat: str) -> None:
     with sse(http, "/v1") as found:
         say(http, chat, "one", "two")
@@ -184,6 +201,8 @@ def test_a_stream_has_to_be_asked_for(http: httpx.Client, chat: str) -> None:
         ({"offset": 0, "delta": 1}, "invalid_field", "delta"),
         ({"offset": 0}, "invalid_field", "delta"),
         ({"offset": 0, "delta": "x", "more": 1}, "unknown_field", "more"),
+        ({"offset": 0.0, "delta": "x"}, "invalid_field", "offset"),
+        ({"offset": 0, "delta": None}, "invalid_field", "delta"),
         ([], "invalid_field", ""),
     ],
 )
@@ -193,9 +212,17 @@ def test_bad_drafts(http: httpx.Client, chat: str, body: Any, code: str, field: 
 
 
 def test_more_bad_drafts(http: httpx.Client, chat: str) -> None:
-    for content, status in ((b'{"offset":0,"delta":"\\ud800"}', 400), (b"{", 400), (b"\xff", 400)):
+    for content, code in (
+        (b'{"offset":0,"delta":"\\ud800"}', "invalid_utf8"),
+        (b"{", "invalid_json"),
+        (b"\xff", "invalid_utf8"),
+        (b"", "invalid_field"),
+        (b'{"offset":NaN,"delta":"x"}', "invalid_json"),
+        (b'{"offset":0,"offset":0,"delta":"x"}', "duplicate_key"),
+        (b"[" * 100_000, "nesting_too_deep"),
+    ):
         answer = http.post(f"{chat}/drafts/m", content=content, headers={"Content-Type": "application/json"})
-        assert answer.status_code == status, answer.text
+        assert (answer.status_code, answer.json()["error"]) == (400, code)
     assert http.post("/v1/contexts/nobody/drafts/m", json={"offset": 0, "delta": "x"}).status_code == 404
     assert http.post(f"{chat}/drafts/{'m' * 256}", json={"offset": 0, "delta": "x"}).status_code == 400
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import random
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastpaca
-from fastpaca.errors import DraftConflictError, InvalidError, NotFoundError
-from fastpaca.streams import hub as hubs
+from fastpaca import _core
+from fastpaca.errors import ClosedError, DataError
+from fastpaca.streams import hub, subscription
+from fastpaca.streams.aio import AsyncFrames
 from fastpaca.streams.sync import Frames
-from tests.support.memory import append, memory_engine, write
+from tests.support.memory import append, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,23 +31,15 @@ def user(text: str, **more: Any) -> dict[str, Any]:
     return {"role": "user", "content": text, **more}
 
 
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = memory_engine()
-    write(engine, "chat", "configure", token_budget=1000)
-    yield engine
-    engine.close()
-
-
 def take_nowait(frames: Frames) -> list[Frame]:
     """What is there already. From now on the subscription is live."""
     subscription = frames.open()._subscription
     assert subscription is not None
-    found = list(frames._taken)
-    frames._taken.clear()
     while not subscription.live:
-        found += subscription.catch_up()
-    return found + subscription.take()
+        subscription.catch_up()
+    found = [*frames._taken, *subscription.take()]
+    frames._taken.clear()
+    return found
 
 
 def entries(frames: Iterator[Frame] | Frames, count: int) -> list[Frame]:
@@ -148,11 +144,11 @@ def test_writers_and_subscribers_at_once(engine: Engine) -> None:
 
 
 def test_a_slow_reader_gets_a_gap_and_resumes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "QUEUE_FRAMES_MAX", 10)
-    with Frames(engine.hub, "chat", 0) as slow:
+    monkeypatch.setattr(subscription, "QUEUE_FRAMES_MAX", 10)
+    with Frames(engine.hub, "chat", 0, gaps=True) as slow:
         append(engine, "chat", [user("first")])
         assert entries(slow, 1)[0].version == 1
-        take_nowait(slow)  # from now on it is live
+        take_nowait(slow)
         for n in range(12):
             append(engine, "chat", [user(str(n))])
         rest = list(slow)
@@ -165,46 +161,113 @@ def test_a_slow_reader_gets_a_gap_and_resumes(engine: Engine, monkeypatch: pytes
         assert [frame.version for frame in entries(again, 14 - expected)] == list(range(expected, 14))
 
 
-def test_what_a_subscriber_can_get_wrong(engine: Engine) -> None:
-    for context_id, cursor, kind in [
-        ("nobody", None, NotFoundError),
-        ("chat", 99, InvalidError),
-        ("chat", -2, InvalidError),
-        ("chat", "1", InvalidError),
-        (None, "zzz", InvalidError),
-        (None, "AQAAAAAAAABjAAAAAAAAAAA", InvalidError),
-        (None, "AgAAAAAAAAAAAAAAAAAAAAA", InvalidError),
-    ]:
-        with pytest.raises(kind), Frames(engine.hub, context_id, cursor):
-            pass
+def test_one_large_record_makes_no_reader_slow(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription, "QUEUE_FRAMES_MAX", 10)
+    with Frames(engine.hub, "chat", None, gaps=True) as frames:
+        take_nowait(frames)
+        append(engine, "chat", [user(str(n)) for n in range(20)])
+        assert [frame.version for frame in entries(frames, 20)] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("of_all", [False, True])
+def test_a_slow_reader_in_process_reads_from_disk(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, of_all: bool
+) -> None:
+    monkeypatch.setattr(subscription, "QUEUE_FRAMES_MAX", 10)
+    with Frames(engine.hub, None if of_all else "chat", None) as slow:
+        assert take_nowait(slow) == []
+        for n in range(3):
+            append(engine, "chat", [user(str(n)), user("again")])
+        seen = take_nowait(slow)
+        for n in range(30):
+            append(engine, "chat", [user(str(n)), user("again")])
+        assert len(slow._subscription._queue) <= 10  # type: ignore[union-attr]
+        write(engine, "chat", "tombstone")
+        while seen[-1].version != 67 or seen[-1].type != "window":
+            seen.append(next(slow))
+    assert [frame.version for frame in seen if frame.type != "window"] == list(range(1, 68))
+    assert [frame.version for frame in seen if frame.type == "window"] == [*range(2, 67, 2), 67]
+
+
+def on_writer() -> bool:
+    return threading.current_thread().name.startswith("fastpaca-log")
+
+
+@pytest.mark.parametrize("of_all", [False, True])
+def test_what_fails_on_the_way_is_read_from_disk(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, of_all: bool
+) -> None:
+    real = _core.frames
+
+    def failing(*args: Any, **options: Any) -> Any:
+        if on_writer():
+            raise MemoryError
+        return real(*args, **options)
+
+    with Frames(engine.hub, None if of_all else "chat", None) as frames:
+        assert take_nowait(frames) == []
+        append(engine, "chat", [user("before")])
+        monkeypatch.setattr(_core, "frames", failing)
+        append(engine, "chat", [user("one"), user("two")])
+        monkeypatch.setattr(_core, "frames", real)
+        append(engine, "chat", [user("after")])
+        assert [frame.version for frame in entries(frames, 4)] == [1, 2, 3, 4]
+    assert "frames can't be made" in caplog.text
+
+
+def test_a_record_that_can_not_be_read_is_an_error(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_args: Any, **_options: Any) -> Any:
+        raise _core.CoreError("corrupt", "the record is damaged", {})
+
+    append(engine, "chat", [user("one")])
+    with Frames(engine.hub, "chat", 0) as frames:
+        monkeypatch.setattr(_core, "frames", damaged)
+        with pytest.raises(DataError):
+            next(frames)
+        assert list(frames) == []
     assert len(engine.hub) == 0
 
 
-def test_a_late_reader_gets_the_draft_from_its_start(engine: Engine) -> None:
-    hub = engine.hub
+def test_nobody_waits_while_a_record_is_decoded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, decoding, go_on = _core.frames, threading.Event(), threading.Event()
+
+    def slow(*args: Any, **options: Any) -> Any:
+        if on_writer():
+            decoding.set()
+            assert go_on.wait(30)
+        return real(*args, **options)
+
     with ExitStack() as stack:
-        early = stack.enter_context(Frames(hub, "chat", None))
+        early = stack.enter_context(Frames(engine.hub, "chat", None))
         assert take_nowait(early) == []
-        assert hub.draft("chat", "m1", 0, "Hel") == 3
-        assert hub.draft("chat", "m1", 3, "lo 🌍") == 7
-        assert hub.draft("chat", "m1", 3, "lo 🌍") == 7  # a retry
-        late = stack.enter_context(Frames(hub, "chat", None))
-        assert next(late).fields == {"type": "draft", "message_id": "m1", "offset": 0, "delta": "Hello 🌍"}
-        assert [next(early).fields["delta"] for _ in range(2)] == ["Hel", "lo 🌍"]
-        for offset, delta in [(8, "x"), (0, "Jel"), (6, "x")]:
-            with pytest.raises(DraftConflictError) as refused:
-                hub.draft("chat", "m1", offset, delta)
-            assert refused.value.length == 7
-        append(engine, "chat", [{"role": "assistant", "content": "Hello 🌍!", "id": "m1"}])
-        assert next(early).type == "message"
-        fresh = stack.enter_context(Frames(hub, "chat", None))
-        assert take_nowait(fresh) == []
-        assert hub.draft("chat", "m2", 0, "a") == 1
-        assert hub.drop_draft("chat", "m2")
-        assert not hub.drop_draft("chat", "m2")
-        assert [next(fresh).fields for _ in range(2)][1] == {"type": "draft", "message_id": "m2", "dropped": True}
-    with pytest.raises(NotFoundError):
-        hub.draft("nobody", "m1", 0, "x")
+        monkeypatch.setattr(_core, "frames", slow)
+        appending = threading.Thread(target=append, args=(engine, "chat", [user("one")]))
+        appending.start()
+        assert decoding.wait(30)
+        # All of these take the hub's lock. What they see is visible already, and must not come a second time.
+        late = [stack.enter_context(Frames(engine.hub, each, None)) for each in ("chat", None)]
+        behind = stack.enter_context(Frames(engine.hub, "chat", 0))
+        assert [frame.version for frame in entries(behind, 1)] == [1]
+        assert take_nowait(late[0]) == []
+        assert take_nowait(late[1]) == []
+        assert engine.hub.draft("chat", "m", 0, "x") == 1
+        go_on.set()
+        appending.join(30)
+        append(engine, "chat", [user("two")])
+        assert [frame.version for frame in entries(early, 2)] == [1, 2]
+        assert [frame.version for frame in entries(behind, 1)] == [2]
+        assert [frame.version for frame in entries(late[0], 1)] == [2]
+        assert [frame.version for frame in entries(late[1], 2)] == [1, 2]
+
+
+def test_what_nobody_holds_any_more_is_forgotten(engine: Engine) -> None:
+    append(engine, "chat", [user("one")])
+    for frame in Frames(engine.hub, "chat", 0):
+        assert frame.version == 1
+        break
+    gc.collect()
+    append(engine, "chat", [user("two")])
+    assert len(engine.hub) == 0
 
 
 def test_the_async_face(tmp_path: Path) -> None:
@@ -224,6 +287,41 @@ def test_the_async_face(tmp_path: Path) -> None:
             return versions
 
     assert asyncio.run(run()) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_a_reader_that_is_cancelled_misses_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reading from disk goes on in a thread; who comes again finds what that has read."""
+    monkeypatch.setattr(hub, "_RECORDS_AT_ONCE", 1)
+    chance = random.Random(5)
+    for _ in range(50):
+        append(engine, "chat", [user("x")] * 4)
+
+    async def run() -> None:
+        seen: list[int | None] = []
+        cancelled = 0
+        async with AsyncFrames(engine.hub, "chat", 0) as frames:
+            while len(seen) < 250:
+                waiting = asyncio.ensure_future(anext(frames))
+                await asyncio.sleep(chance.choice([0, 0, 0.001]))
+                waiting.cancel()
+                try:
+                    seen.append((await waiting).version)
+                except asyncio.CancelledError:
+                    cancelled += 1
+        assert cancelled > 5
+        assert seen == [each for n in range(0, 200, 4) for each in (n + 1, n + 2, n + 3, n + 4, n + 4)]
+
+    asyncio.run(run())
+
+
+def test_closing_the_store_ends_who_waits(tmp_path: Path) -> None:
+    store = fastpaca.open(tmp_path / "data")
+    with store.context("chat", budget=1000).subscribe() as frames:
+        closer = threading.Timer(0.2, store.close)
+        closer.start()
+        with pytest.raises(ClosedError):
+            next(frames)
+        closer.join()
 
 
 def test_the_blocking_face_can_be_closed_by_another_thread(tmp_path: Path) -> None:

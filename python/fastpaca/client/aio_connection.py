@@ -27,6 +27,7 @@ STREAM_IDLE_S: Final = 75.0
 _KEPT_CONNECTIONS: Final = 100
 _JSON: Final = {b"content-type": b"application/json"}
 _SSE: Final = "text/event-stream"
+_NO_CONTENT: Final = 204
 
 Headers = dict[bytes, bytes]
 
@@ -42,6 +43,7 @@ class AsyncConnection:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS)
         self.options = options
         self._client = httpx.AsyncClient(headers=headers, limits=limits, verify=trusted())
+        self._streams: set[AsyncEventStream] = set()
         self._process = os.getpid()
         self._closed = False
 
@@ -100,8 +102,8 @@ class AsyncConnection:
             raise
         return judged(response.status_code, response.headers, content)
 
-    async def stream(self, path: str, timeout_s: float) -> AsyncEventStream | Failure:
-        """A stream of events that has begun."""
+    async def stream(self, path: str, timeout_s: float) -> AsyncEventStream | Failure | None:
+        """A stream of events that has begun; None where nothing will ever come."""
         self.check()
         headers = {"accept": _SSE, "cache-control": "no-store"}
         ends = time.monotonic() + timeout_s
@@ -112,13 +114,17 @@ class AsyncConnection:
                 # From here on the server is silent while nothing happens. Should a release of httpx not look here
                 # again, a silent stream is taken for dead too early, and goes on by another connection.
                 request.extensions["timeout"]["read"] = STREAM_IDLE_S
-                return AsyncEventStream(response, self.options.url)
+                stream = AsyncEventStream(response, self.options.url, self._streams)
+                self._streams.add(stream)
+                return stream
             try:
                 content = await _read(response, ends)
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return unreachable(error, self.options.url, timeout_s)
+        if response.status_code == _NO_CONTENT:
+            return None
         failed = judged(response.status_code, response.headers, content)
         return (
             failed
@@ -127,19 +133,22 @@ class AsyncConnection:
         )
 
     async def close(self) -> None:
-        """Closes them. Again: does nothing."""
+        """Closes them; who waits for a stream is told. Again: does nothing."""
         if not self._closed:
             self._closed = True
             if os.getpid() == self._process:
+                for stream in list(self._streams):
+                    await stream.interrupt()
                 await self._client.aclose()
 
 
 class AsyncEventStream:
     """The events of one response, until it ends or breaks."""
 
-    def __init__(self, response: httpx.Response, url: str) -> None:
+    def __init__(self, response: httpx.Response, url: str, beside: set[AsyncEventStream]) -> None:
         self._response = response
         self._url = url
+        self._beside = beside
         self._chunks = response.aiter_bytes()
         self._events = Events()
         self._parsed: deque[Event] = deque()
@@ -162,6 +171,7 @@ class AsyncEventStream:
 
     async def close(self) -> None:
         """Gives the connection up."""
+        self._beside.discard(self)
         await self._response.aclose()
 
 

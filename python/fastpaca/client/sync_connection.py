@@ -26,6 +26,7 @@ STREAM_IDLE_S: Final = 75.0
 _KEPT_CONNECTIONS: Final = 100
 _JSON: Final = {b"content-type": b"application/json"}
 _SSE: Final = "text/event-stream"
+_NO_CONTENT: Final = 204
 
 Headers = dict[bytes, bytes]
 
@@ -41,6 +42,7 @@ class Connection:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS)
         self.options = options
         self._client = httpx.Client(headers=headers, limits=limits, verify=trusted())
+        self._streams: set[EventStream] = set()
         self._process = os.getpid()
         self._closed = False
 
@@ -99,8 +101,8 @@ class Connection:
             raise
         return judged(response.status_code, response.headers, content)
 
-    def stream(self, path: str, timeout_s: float) -> EventStream | Failure:
-        """A stream of events that has begun."""
+    def stream(self, path: str, timeout_s: float) -> EventStream | Failure | None:
+        """A stream of events that has begun; None where nothing will ever come."""
         self.check()
         headers = {"accept": _SSE, "cache-control": "no-store"}
         ends = time.monotonic() + timeout_s
@@ -111,13 +113,17 @@ class Connection:
                 # From here on the server is silent while nothing happens. Should a release of httpx not look here
                 # again, a silent stream is taken for dead too early, and goes on by another connection.
                 request.extensions["timeout"]["read"] = STREAM_IDLE_S
-                return EventStream(response, self.options.url)
+                stream = EventStream(response, self.options.url, self._streams)
+                self._streams.add(stream)
+                return stream
             try:
                 content = _read(response, ends)
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return unreachable(error, self.options.url, timeout_s)
+        if response.status_code == _NO_CONTENT:
+            return None
         failed = judged(response.status_code, response.headers, content)
         return (
             failed
@@ -126,19 +132,22 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Closes them. Again: does nothing."""
+        """Closes them; who waits for a stream is told. Again: does nothing."""
         if not self._closed:
             self._closed = True
             if os.getpid() == self._process:
+                for stream in list(self._streams):
+                    stream.interrupt()
                 self._client.close()
 
 
 class EventStream:
     """The events of one response, until it ends or breaks."""
 
-    def __init__(self, response: httpx.Response, url: str) -> None:
+    def __init__(self, response: httpx.Response, url: str, beside: set[EventStream]) -> None:
         self._response = response
         self._url = url
+        self._beside = beside
         self._chunks = response.iter_bytes()
         self._events = Events()
         self._parsed: deque[Event] = deque()
@@ -161,6 +170,7 @@ class EventStream:
 
     def close(self) -> None:
         """Gives the connection up."""
+        self._beside.discard(self)
         self._response.close()
 
 

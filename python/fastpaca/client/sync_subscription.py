@@ -118,6 +118,9 @@ class HttpSubscription:
         stream = self._connection.stream(f"{self._path}?{urlencode(query)}" if query else self._path, timeout_s)
         if isinstance(stream, Failure):
             return stream
+        if stream is None:
+            self._ended = True
+            return None
         self._stream = stream
         try:
             # The first event has no data. It says where the stream begins.

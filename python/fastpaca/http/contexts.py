@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fastpaca.engine import at_version
+from fastpaca.fields import refuse
 from fastpaca.http import query
 from fastpaca.http.write import Writer
 
@@ -70,7 +71,7 @@ class Context(Writer):
         body = await req.json_body(self.service.config.body_bytes_max)
         if if_version is not None:
             if body:
-                query.refuse("invalid_field", "if_version", "stands in the query: then there must be no body")
+                refuse("invalid_field", "if_version", "stands in the query: then there must be no body")
             body = b'{"if_version":%d}' % if_version
         await self.submit(req, resp, context_id, "tombstone", body)
         resp.status = 204

@@ -176,6 +176,7 @@ def _stream(name: str, summary: str, known: query.Known) -> dict[str, Any]:
         "parameters": parameters,
         "responses": {
             "200": {"description": "Frames, one an event.", "content": {"text/event-stream": schema}},
+            "204": {"description": "The context is deleted, and there is nothing behind the cursor."},
             "default": {"$ref": "#/components/responses/Error"},
         },
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 from fastpaca._core import CONTEXT_ID_BYTES_MAX, FORMATS, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
-from fastpaca.errors import InvalidError
+from fastpaca.fields import refuse
 
 _NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,19}")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -149,8 +149,3 @@ def percent_decoded(raw: str, field: str) -> str:
         return unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
         refuse("invalid_utf8", field, "is not valid UTF-8")
-
-
-def refuse(code: str, field: str, message: str) -> NoReturn:
-    """Raises `InvalidError` that names the field."""
-    raise InvalidError(f"{field}: {message}", code=code, details={"field": field})

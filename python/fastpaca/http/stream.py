@@ -53,7 +53,7 @@ class Streams:
         hub = self._service.engine.hub
         cursor, include_messages = wanted.get("cursor"), wanted.get("include_messages", True)
         try:
-            async with AsyncFrames(hub, context_id, cursor, include_messages=include_messages) as frames:
+            async with AsyncFrames(hub, context_id, cursor, include_messages=include_messages, gaps=True) as frames:
                 yield frames
         finally:
             self.open -= 1
@@ -99,6 +99,11 @@ class Stream:
             raise RequestError(400, "stream_expected", message, field="Accept")
         opened = contextlib.AsyncExitStack()
         frames = await opened.enter_async_context(self._streams.subscribed(context_id, wanted))
+        if frames.ended:
+            # A context that was deleted, from its end on. What a browser reads as "do not connect again".
+            await opened.aclose()
+            resp.status = 204
+            return
         resp.set_header("cache-control", "no-store")
         resp.set_header("x-accel-buffering", "no")
         req.scope[END_STREAM] = frames.end

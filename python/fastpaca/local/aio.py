@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastpaca.engine import Engine, Reply, not_before
+from fastpaca.engine import Engine, Reply, not_before, writable
 from fastpaca.streams.aio import AsyncFrames
 from fastpaca.streams.drafts import check_delta
 
@@ -66,7 +66,9 @@ class AsyncLocalTransport:
 
     async def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
         """Continues a draft."""
-        return await asyncio.to_thread(self.engine.hub.draft, context_id, message_id, *check_delta(offset, delta))
+        offset, delta = check_delta(message_id, offset, delta)
+        await self.engine.aread(context_id, writable)
+        return self.engine.hub.draft(context_id, message_id, offset, delta)
 
     async def drop_draft(self, context_id: str, message_id: str) -> None:
         """Drops a draft."""

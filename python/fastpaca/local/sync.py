@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastpaca.engine import Engine, Reply, not_before
+from fastpaca.engine import Engine, Reply, not_before, writable
 from fastpaca.streams.drafts import check_delta
 from fastpaca.streams.sync import Frames
 
@@ -65,7 +65,9 @@ class LocalTransport:
 
     def draft(self, context_id: str, message_id: str, offset: int, delta: str) -> int:
         """Continues a draft."""
-        return self.engine.hub.draft(context_id, message_id, *check_delta(offset, delta))
+        offset, delta = check_delta(message_id, offset, delta)
+        self.engine.read(context_id, writable)
+        return self.engine.hub.draft(context_id, message_id, offset, delta)
 
     def drop_draft(self, context_id: str, message_id: str) -> None:
         """Drops a draft."""

@@ -11,36 +11,54 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from fastpaca.streams.frames import Frame
-    from fastpaca.streams.hub import Hub, Subscription
+    from fastpaca.streams.hub import Hub
+    from fastpaca.streams.subscription import Subscription
 
 
 class AsyncFrames:
-    """Frames, oldest first. Ends behind the frame `tombstoned` of its context, behind `gap`, or when it is closed,
-    which any thread may do.
+    """Frames, oldest first. Ends behind the frame `tombstoned` of its context, or when any thread closes it.
+
+    With `gaps` one that is too slow ends behind the frame `gap`; else it reads from disk what it missed.
     """
 
     def __init__(
-        self, hub: Hub, context_id: str | None, cursor: int | str | None, *, include_messages: bool = True
+        self,
+        hub: Hub,
+        context_id: str | None,
+        cursor: int | str | None,
+        *,
+        include_messages: bool = True,
+        gaps: bool = False,
     ) -> None:
         self._hub = hub
-        self._wanted = (context_id, cursor, include_messages)
+        self._wanted = (context_id, cursor, include_messages, gaps)
         self._subscription: Subscription | None = None
         self._arrived = asyncio.Event()
         self._taken: deque[Frame] = deque()
+        self._ended = False
+
+    def __del__(self) -> None:
+        if self._subscription is not None:
+            self._hub.abandon(self._subscription)
 
     async def open(self) -> Self:
         """Begins it, which iterating does by itself. Raises `NotFoundError`, or `InvalidError` for the cursor."""
+        await self._begun()
+        return self
+
+    async def _begun(self) -> Subscription:
+        context_id, cursor, include_messages, gaps = self._wanted
         if self._subscription is None:
-            context_id, cursor, include_messages = self._wanted
-            self._subscription = await asyncio.to_thread(
-                self._hub.subscribe,
+            self._subscription = self._hub.subscribe(
                 context_id,
-                cursor,
                 include_messages=include_messages,
+                gaps=gaps,
                 loop=asyncio.get_running_loop(),
                 wake=self._arrived.set,
             )
-        return self
+        if not self._subscription.begun:
+            await asyncio.to_thread(self._subscription.begin, cursor)
+        return self._subscription
 
     @property
     def cursor(self) -> str:
@@ -49,22 +67,25 @@ class AsyncFrames:
         at = self._subscription.at
         return str(at) if self._subscription.context_id is None else str(at.version)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes but what is there."""
+        return self._ended or (self._subscription is not None and self._subscription.ended)
+
     async def batch(self) -> list[Frame]:
         """What comes next, at least one frame; empty at the end."""
-        await self.open()
-        subscription = self._subscription
-        assert subscription is not None
+        if self._ended:
+            return []
+        subscription = await self._begun()
         while True:
-            if not subscription.live and not subscription.ended:
-                frames = await asyncio.to_thread(subscription.catch_up)
-                if frames:
-                    return frames
-                continue
             self._arrived.clear()
             frames = subscription.take()
             if frames or subscription.ended:
                 return frames
-            await self._arrived.wait()
+            if subscription.live:
+                await self._arrived.wait()
+            else:
+                await asyncio.to_thread(subscription.catch_up)
 
     def __aiter__(self) -> Self:
         return self
@@ -78,7 +99,9 @@ class AsyncFrames:
 
     def end(self) -> None:
         """Ends it: what has come is still given. Again: does nothing."""
-        if self._subscription is not None:
+        if self._subscription is None:
+            self._ended = True
+        else:
             self._subscription.close()
 
     async def aclose(self) -> None:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from fastpaca.errors import InvalidError
+from fastpaca.fields import refuse
+from fastpaca.types import integer
 
 _CURSOR: Final = struct.Struct(">BQQ")
 _CURSOR_FORMAT: Final = 1
+_VERSION_MAX: Final = (1 << 64) - 1
 
 
 class Cursor(NamedTuple):
@@ -37,6 +40,14 @@ class Cursor(NamedTuple):
             message = f"cursor: {text[:40]!r} is no cursor of the global stream"
             raise InvalidError(message, details={"field": "cursor"})
         return cls(position, version)
+
+
+def check_cursor(cursor: object, *, of_all: bool) -> None:
+    """Raises `InvalidError` for what can be no cursor. Whether something has reached it is for its stream to say."""
+    if not of_all:
+        integer("cursor", cursor, 0, _VERSION_MAX)
+    elif cursor is not None and not (isinstance(cursor, str) and cursor.isascii()):
+        refuse("invalid_field", "cursor", f"expected the opaque text of a frame's cursor, got {cursor!r:.80}")
 
 
 @dataclass(frozen=True, slots=True)

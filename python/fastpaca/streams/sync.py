@@ -11,35 +11,54 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from fastpaca.streams.frames import Frame
-    from fastpaca.streams.hub import Hub, Subscription
+    from fastpaca.streams.hub import Hub
+    from fastpaca.streams.subscription import Subscription
 
 
 class Frames:
-    """Frames, oldest first. Ends behind the frame `tombstoned` of its context, behind `gap`, or when it is closed,
-    which any thread may do.
+    """Frames, oldest first. Ends behind the frame `tombstoned` of its context, or when any thread closes it.
+
+    With `gaps` one that is too slow ends behind the frame `gap`; else it reads from disk what it missed.
     """
 
     def __init__(
-        self, hub: Hub, context_id: str | None, cursor: int | str | None, *, include_messages: bool = True
+        self,
+        hub: Hub,
+        context_id: str | None,
+        cursor: int | str | None,
+        *,
+        include_messages: bool = True,
+        gaps: bool = False,
     ) -> None:
         self._hub = hub
-        self._wanted = (context_id, cursor, include_messages)
+        self._wanted = (context_id, cursor, include_messages, gaps)
         self._subscription: Subscription | None = None
         self._arrived = threading.Event()
         self._taken: deque[Frame] = deque()
+        self._ended = False
+
+    def __del__(self) -> None:
+        if self._subscription is not None:
+            self._hub.abandon(self._subscription)
 
     def open(self) -> Self:
         """Begins it, which iterating does by itself. Raises `NotFoundError`, or `InvalidError` for the cursor."""
+        self._begun()
+        return self
+
+    def _begun(self) -> Subscription:
+        context_id, cursor, include_messages, gaps = self._wanted
         if self._subscription is None:
-            context_id, cursor, include_messages = self._wanted
             self._subscription = self._hub.subscribe(
                 context_id,
-                cursor,
                 include_messages=include_messages,
+                gaps=gaps,
                 loop=None,
                 wake=self._arrived.set,
             )
-        return self
+        if not self._subscription.begun:
+            self._subscription.begin(cursor)
+        return self._subscription
 
     @property
     def cursor(self) -> str:
@@ -48,22 +67,25 @@ class Frames:
         at = self._subscription.at
         return str(at) if self._subscription.context_id is None else str(at.version)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes but what is there."""
+        return self._ended or (self._subscription is not None and self._subscription.ended)
+
     def batch(self) -> list[Frame]:
         """What comes next, at least one frame; empty at the end."""
-        self.open()
-        subscription = self._subscription
-        assert subscription is not None
+        if self._ended:
+            return []
+        subscription = self._begun()
         while True:
-            if not subscription.live and not subscription.ended:
-                frames = subscription.catch_up()
-                if frames:
-                    return frames
-                continue
             self._arrived.clear()
             frames = subscription.take()
             if frames or subscription.ended:
                 return frames
-            self._arrived.wait()
+            if subscription.live:
+                self._arrived.wait()
+            else:
+                subscription.catch_up()
 
     def __iter__(self) -> Self:
         return self
@@ -77,7 +99,9 @@ class Frames:
 
     def end(self) -> None:
         """Ends it: what has come is still given. Again: does nothing."""
-        if self._subscription is not None:
+        if self._subscription is None:
+            self._ended = True
+        else:
             self._subscription.close()
 
     def close(self) -> None:

@@ -13,8 +13,8 @@ from fastpaca.types import Fit
 
 
 class Subscription(Protocol):
-    """Frames as they become visible, oldest first. Ends behind a frame `tombstoned`, or when it is closed;
-    in process behind `gap` as well, where over HTTP it goes on by itself.
+    """Frames as they become visible, oldest first. Ends behind the frame `tombstoned` of its context, or when it is
+    closed.
     """
 
     def __iter__(self) -> Self:
