@@ -1,0 +1,36 @@
+"""Every example runs as it stands, in a process of its own and an empty directory, and says what it should."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.examples import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def ran(example: str, folder: Path, **env: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / example],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **env},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("example", "says"),
+    [("openai_agents.py", "Take an umbrella.\nYou are welcome.\n6 messages, 95 tokens\n")],
+)
+def test_it_runs(example: str, says: str, tmp_path: Path) -> None:
+    assert ran(example, tmp_path) == says
