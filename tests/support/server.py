@@ -50,7 +50,11 @@ class Server:
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)
         self.kill()
-        raise AssertionError(f"the server did not start: {Path(self._log.name).read_text()}")
+        raise AssertionError(f"the server did not start: {self.log()}")
+
+    def log(self) -> str:
+        """What it has said so far."""
+        return Path(self._log.name).read_text()
 
     def stop(self) -> int:
         """SIGTERM; gives the exit code."""

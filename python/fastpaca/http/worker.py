@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 from typing import Any, Final, cast
@@ -18,7 +19,8 @@ from fastpaca.http.stream import END_STREAM
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Request line and headers together, give or take one read."""
 _PATH_BYTES_MAX: Final = 65535
-
+_KEY_BYTES: Final = 16
+_NO_UTF8: Final = 1007
 
 STUCK_S: Final = 90.0
 """A peer that takes nothing of what waits for it for so long is cut off."""
@@ -44,6 +46,28 @@ class CutsOff(asyncio.Protocol):
 
 class WebSocketProtocol(CutsOff, WebSocketsSansIOProtocol):
     """uvicorn's. It pings, and closes what does not answer."""
+
+    def pause_writing(self) -> None:
+        """A peer that takes nothing is not listened to either: its pings would be answered into memory."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole. For text that is no UTF-8 uvicorn would log a traceback."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.conn.send_close(_NO_UTF8)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
 
 class Protocol(CutsOff, HttpToolsProtocol):
@@ -85,14 +109,36 @@ class Protocol(CutsOff, HttpToolsProtocol):
         else:
             self._refuse(400, "invalid_request", msg)
 
+    def handle_websocket_upgrade(self) -> None:
+        """A handshake. What is wrong with its method or extensions the protocol behind it says."""
+        headers = dict(self.scope["headers"])
+        if self.parser.get_http_version() != "1.1":
+            self._refuse(400, "invalid_handshake", "a WebSocket needs HTTP/1.1")
+        elif headers.get(b"sec-websocket-version") != b"13":
+            message = "Sec-WebSocket-Version: 13 is the one that this server speaks"
+            self._refuse(426, "invalid_handshake", message, b"sec-websocket-version: 13\r\n")
+        elif not _is_key(headers.get(b"sec-websocket-key", b"")):
+            self._refuse(400, "invalid_handshake", f"Sec-WebSocket-Key: expected the base64 of {_KEY_BYTES} bytes")
+        else:
+            super().handle_websocket_upgrade()
+
     def _unsupported_upgrade_warning(self) -> None:
         """The request is answered without the upgrade; a line in the log for each would help nobody."""
 
-    def _refuse(self, status: int, code: str, message: str) -> None:
+    def _refuse(self, status: int, code: str, message: str, headers: bytes = b"") -> None:
         body = body_of(code, message)
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        head = headers + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(
+            body
+        )
         self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
+
+
+def _is_key(text: bytes) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+    except ValueError:
+        return False
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
