@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from fastpaca.commands import transfer
+from fastpaca.commands.common import (
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_PROBLEM,
+    EXIT_USAGE,
+    CommandError,
+    complain,
+)
 from fastpaca.config import Config, ConfigError
+from fastpaca.errors import FastpacaError
 from fastpaca.simulate_command import add_to as add_simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT_PROBLEM: Final = 1
-EXIT_USAGE: Final = 2
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command. Gives its exit code: 0, 1 for what went wrong, 2 for a wrong call."""
+    """Runs the command. Gives its exit code, one of docs/cli.md."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.run is None:
@@ -27,8 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     try:
         code: int = given.run(given)
-    except ConfigError as error:
-        return _complain(str(error), EXIT_USAGE)
+        sys.stdout.flush()
+    except CommandError as error:
+        return complain(str(error), error.code)
+    except (ConfigError, FastpacaError) as error:
+        return complain(str(error), EXIT_USAGE if isinstance(error, ConfigError) else EXIT_PROBLEM)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered must not be flushed into the pipe again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
     return code
 
 
@@ -60,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     policies = commands.add_parser("policies", help="list the compaction policies that a context may have")
     policies.add_argument("--json", action="store_true", help="print the list as JSON")
     policies.set_defaults(run=_policies)
+    transfer.add_to(commands)
     add_simulate(commands)
     return parser
 
@@ -71,13 +89,13 @@ def _serve(given: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("fastpaca"):
             raise
-        return _complain(f"serving needs more packages ({error.name}): pip install 'fastpaca[server]'", EXIT_PROBLEM)
+        return complain(f"serving needs more packages ({error.name}): pip install 'fastpaca[server]'", EXIT_PROBLEM)
     from fastpaca.errors import FastpacaError  # noqa: PLC0415
 
     try:
         server.run(config, workers=given.workers)
     except (FastpacaError, server.ServerError) as error:
-        return _complain(str(error), EXIT_PROBLEM)
+        return complain(str(error), EXIT_PROBLEM)
     return 0
 
 
@@ -92,7 +110,7 @@ def _explain(given: argparse.Namespace) -> int:
             data_dir = Config.from_environ(data_dir=given.data_dir).data_dir
             raw = explain.from_directory(data_dir, given.context, options)
     except explain.ExplainError as error:
-        return _complain(str(error), EXIT_PROBLEM)
+        return complain(str(error), EXIT_PROBLEM)
     print(explain.as_json(raw) if given.json else explain.table(given.context, raw, colour=explain.is_coloured()))  # noqa: T201
     return 0
 
@@ -105,7 +123,7 @@ def _verify(given: argparse.Namespace) -> int:
     try:
         report = verify.verify(config.data_dir, progress=_progress)
     except FastpacaError as error:
-        return _complain(str(error), EXIT_PROBLEM)
+        return complain(str(error), EXIT_PROBLEM)
     print(report.json() if given.json else report.text())  # noqa: T201
     return 0 if report.ok else EXIT_PROBLEM
 
@@ -128,11 +146,6 @@ def _policies(given: argparse.Namespace) -> int:
 
 def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _complain(message: str, code: int) -> int:
-    print(f"fastpaca: {message}", file=sys.stderr)  # noqa: T201
-    return code
 
 
 def run() -> NoReturn:

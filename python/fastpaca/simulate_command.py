@@ -6,10 +6,11 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
+
+from fastpaca.commands.common import EXIT_PROBLEM, EXIT_USAGE, Commands, Progress, complain
 
 if TYPE_CHECKING:
     from fastpaca.simulate.results import Results
@@ -21,7 +22,7 @@ policies run a plain sliding window and LangChain's trim_messages (where langcha
 called and nothing leaves this machine."""
 
 EPILOG: Final = """\
-files: canonical JSON lines, OpenAI chat (fine-tuning files too), Anthropic messages, ai-sdk UIMessages and
+files: JSON lines of parts, OpenAI chat (fine-tuning files too), Anthropic messages, ai-sdk UIMessages and
 ModelMessages, Claude Code session logs (~/.claude/projects/*/*.jsonl); gzipped or not; the format is detected.
 
 examples:
@@ -30,13 +31,10 @@ examples:
   fastpaca simulate log.json --policy 'last_n:{"limit": 40}' --price 2.5,0.25,10 --json > results.json
   fastpaca simulate session.jsonl --budget 32000 --budget 100000 --plot windows.svg"""
 
-_FORMATS: Final = ("canonical", "openai", "anthropic", "ai-sdk", "claude-code")
-_PROGRESS_S: Final = 1.0
-EXIT_PROBLEM: Final = 1
-EXIT_USAGE: Final = 2
+_FORMATS: Final = ("parts", "openai", "anthropic", "ai-sdk", "claude-code")
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     """Adds the command. What it runs is imported when it runs."""
     parser = commands.add_parser(
         "simulate",
@@ -69,7 +67,7 @@ def run(given: argparse.Namespace) -> int:
     from fastpaca import simulate  # noqa: PLC0415
     from fastpaca.transcripts import TranscriptError  # noqa: PLC0415
 
-    progress = _Progress(sys.stderr)
+    progress = Progress(sys.stderr)
     try:
         results = _results(given, progress)
         progress.end()
@@ -79,10 +77,10 @@ def run(given: argparse.Namespace) -> int:
 
             plot.write(results, given.plot)
     except simulate.SettingError as error:
-        return _complain(str(error), EXIT_USAGE)
+        return complain(str(error), EXIT_USAGE)
     except (TranscriptError, OSError) as error:
-        return _complain(str(error), EXIT_PROBLEM)
-    return 0 if results.runs else _complain("no model call was found in these files", EXIT_PROBLEM)
+        return complain(str(error), EXIT_PROBLEM)
+    return 0 if results.runs else complain("no model call was found in these files", EXIT_PROBLEM)
 
 
 def _results(given: argparse.Namespace, progress: Callable[[str], None]) -> Results:
@@ -117,31 +115,6 @@ def _shown(results: Results, *, as_json: bool) -> str:
     return report.table(results, colour=colour)
 
 
-class _Progress:
-    """Says how far it is, once a second: in place on a terminal, a line each elsewhere."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._in_place = stream.isatty()
-        self._last = time.monotonic()
-        self._shown = False
-
-    def __call__(self, line: str) -> None:
-        now = time.monotonic()
-        if now - self._last < _PROGRESS_S:
-            return
-        self._last = now
-        self._shown = True
-        self._stream.write(f"\r\x1b[K{line}" if self._in_place else f"{line}\n")
-        self._stream.flush()
-
-    def end(self) -> None:
-        """Clears the line."""
-        if self._shown and self._in_place:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-
-
 def _tokens(text: str) -> int:
     number = int(text.replace("_", "").replace(" ", ""))
     if number < 1:
@@ -158,8 +131,3 @@ def _ratio(text: str) -> float:
     if not 0 < number <= 1:
         raise argparse.ArgumentTypeError("expected a number above 0 and at most 1")
     return number
-
-
-def _complain(message: str, code: int) -> int:
-    print(f"fastpaca: {message}", file=sys.stderr)  # noqa: T201
-    return code

@@ -33,7 +33,7 @@ ANTHROPIC: list[dict[str, Any]] = [
     },
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "sunny"}]},
 ]
-CANONICAL: list[dict[str, Any]] = [
+PARTS: list[dict[str, Any]] = [
     {"role": "user", "parts": [{"type": "text", "text": "Weather?"}], "created_at": "2026-01-31T09:30:00Z"},
     {
         "role": "assistant",
@@ -64,8 +64,8 @@ MODEL: list[dict[str, Any]] = [
         ],
     },
 ]
-SHAPES = {"openai": OPENAI, "anthropic": ANTHROPIC, "canonical": CANONICAL, "ui": UI, "model": MODEL}
-FORMATS = {"openai": "openai", "anthropic": "anthropic", "canonical": "canonical", "ui": "ai-sdk", "model": "ai-sdk"}
+SHAPES = {"openai": OPENAI, "anthropic": ANTHROPIC, "parts": PARTS, "ui": UI, "model": MODEL}
+FORMATS = {"openai": "openai", "anthropic": "anthropic", "parts": "parts", "ui": "ai-sdk", "model": "ai-sdk"}
 
 
 def write(path: Path, *values: Any, indent: int | None = None) -> Path:
@@ -118,8 +118,8 @@ def test_the_engine_takes_them(tmp_path: Path, name: str) -> None:
 
 
 def test_messages_a_line_are_one_conversation(tmp_path: Path) -> None:
-    (found,) = transcripts.read(write(tmp_path / "chat.jsonl", *CANONICAL))
-    assert sent(found) == CANONICAL
+    (found,) = transcripts.read(write(tmp_path / "chat.jsonl", *PARTS))
+    assert sent(found) == PARTS
 
 
 def test_messages_a_line_are_parted_by_their_owner(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_usage_includes_what_was_cached(tmp_path: Path) -> None:
     assert usage == {
         "openai": [Usage(40, 0, 3)],
         "anthropic": [Usage(42, 30, 0)],
-        "canonical": [Usage(12, 0, 2)],
+        "parts": [Usage(12, 0, 2)],
         "ui": [Usage(21, 4, 6)],
         "model": [],
     }

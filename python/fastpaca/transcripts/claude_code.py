@@ -25,12 +25,14 @@ class _Message:
     """A message while its fragments come in."""
 
     message: dict[str, Any]
+    number: int
+    """Of its first line."""
     usage: Usage | None = None
     call: str | None = None
     is_summary: bool = False
 
     def recorded(self) -> Recorded:
-        return Recorded(self.message, self.usage, self.call, self.is_summary)
+        return Recorded(self.message, self.usage, self.call, self.is_summary, self.number)
 
 
 @dataclass(slots=True)
@@ -43,16 +45,16 @@ class _Chain:
     last: _Message | None = None
     """The response whose fragments may still come."""
 
-    def add_user(self, line: dict[str, Any], content: object) -> None:
+    def add_user(self, number: int, line: dict[str, Any], content: object) -> None:
         is_summary = line.get("isCompactSummary") is True
         message = _message(line, "user", content, line.get("uuid"))
-        self.messages.append(_Message(message, is_summary=is_summary))
+        self.messages.append(_Message(message, number, is_summary=is_summary))
 
-    def add_assistant(self, line: dict[str, Any], message: dict[str, Any], content: object) -> None:
+    def add_assistant(self, number: int, line: dict[str, Any], message: dict[str, Any], content: object) -> None:
         call = message.get("id")
         call = call if isinstance(call, str) else None
         if self.last is None or call is None or self.last.call != call:
-            self.last = _Message(_message(line, "assistant", content, call), call=call)
+            self.last = _Message(_message(line, "assistant", content, call), number, call=call)
             self.messages.append(self.last)
         else:
             held = self.last.message
@@ -89,9 +91,9 @@ class _Session:
             return
         chain = self._chain(found.line, line)
         if line["type"] == "assistant":
-            chain.add_assistant(line, message, content)
+            chain.add_assistant(found.line, line, message, content)
         else:
-            chain.add_user(line, content)
+            chain.add_user(found.line, line, content)
 
     def _is_repeated(self, line: dict[str, Any]) -> bool:
         uuid = line.get("uuid")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,33 @@ class Recorded:
     """The provider's id of that call: messages that share it came from one response."""
     is_summary: bool = False
     """The recording application compacted here: this message stood for all before it from then on."""
+    line: int = 0
+    """The line that it begins on, from 1."""
+    number: int = 0
+    """Which message of a list on that line it is, from 1; 0 where the line holds no list."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands in its file, for people."""
+        return f"{self.line}: message {self.number}" if self.number else str(self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Messages of one conversation that stand together in a file. Take them before the next passage is asked for."""
+
+    id: str
+    path: Path
+    line: int
+    messages: Iterator[Recorded]
+    format: Format | None = None
+    """None where the messages alone tell it."""
+    is_whole: bool = True
+    """It is the whole conversation. Else it goes on where an earlier passage of the same file and id has ended."""
+    has_system: bool = False
+    """The first message stood beside the others, as Anthropic's `system` does."""
+    settings: Mapping[str, Any] | None = None
+    """The context that it was exported from, as `GET /v1/contexts/{id}` describes it."""
 
 
 @dataclass(frozen=True, slots=True)

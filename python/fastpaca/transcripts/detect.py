@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, get_args
 
-Format = Literal["canonical", "openai", "anthropic", "ai-sdk", "claude-code"]
+Format = Literal["parts", "openai", "anthropic", "ai-sdk", "claude-code"]
 
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 _LOG_FIELDS: Final = frozenset({"sessionId", "uuid", "leafUuid", "snapshot", "messageId"})
-_CANONICAL_TYPES: Final = frozenset({"tool_call", "tool_result"})
+_PARTS_TYPES: Final = frozenset({"tool_call", "tool_result"})
 _UI_TYPES: Final = frozenset({"step-start", "dynamic-tool", "source-url", "source-document", "file"})
 _MODEL_TYPES: Final = frozenset({"tool-call", "tool-result"})
-_ANTHROPIC_TYPES: Final = frozenset(
-    {"tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "document", "image"}
-)
+_ANTHROPIC_TYPES: Final = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use"})
+_MEDIA_TYPES: Final = frozenset({"document", "image"})
+"""Anthropic has these, and ai-sdk something like them."""
 
 
 def is_log_line(value: object) -> bool:
@@ -35,28 +35,33 @@ def format_of(messages: Iterable[Mapping[str, Any]], *, has_system: bool = False
     return found or "openai"
 
 
-def _of_message(message: Mapping[str, Any]) -> Format | None:
+def evident(message: Mapping[str, Any]) -> Format | None:
+    """The format that a message has beyond doubt, by its tool calls and results; None where several may have it."""
     parts = message.get("parts")
     if isinstance(parts, list):
-        return _of_parts(_types(parts), has_id="id" in message)
+        types = _types(parts)
+        if not _PARTS_TYPES.isdisjoint(types):
+            return "parts"
+        is_ui = not _UI_TYPES.isdisjoint(types) or any(kind.startswith(("tool-", "data-")) for kind in types)
+        return "ai-sdk" if is_ui else None
     if message.get("tool_calls") or message.get("function_call") or "tool_call_id" in message:
         return "openai"
     content = message.get("content")
-    if isinstance(content, list):
-        types = _types(content)
-        if not _MODEL_TYPES.isdisjoint(types):
-            return "ai-sdk"
-        if not _ANTHROPIC_TYPES.isdisjoint(types):
-            return "anthropic"
-    return None
-
-
-def _of_parts(types: set[str], *, has_id: bool) -> Format:
-    if not _CANONICAL_TYPES.isdisjoint(types):
-        return "canonical"
-    if not _UI_TYPES.isdisjoint(types) or any(kind.startswith(("tool-", "data-")) for kind in types):
+    types = _types(content) if isinstance(content, list) else set()
+    if not _MODEL_TYPES.isdisjoint(types):
         return "ai-sdk"
-    return "ai-sdk" if has_id else "canonical"
+    return None if _ANTHROPIC_TYPES.isdisjoint(types) else "anthropic"
+
+
+def _of_message(message: Mapping[str, Any]) -> Format | None:
+    found = evident(message)
+    if found is not None:
+        return found
+    if isinstance(message.get("parts"), list):
+        return "ai-sdk" if "id" in message else "parts"
+    content = message.get("content")
+    is_block = isinstance(content, list) and not _MEDIA_TYPES.isdisjoint(_types(content))
+    return "anthropic" if is_block else None
 
 
 def _types(parts: list[Any]) -> set[str]:
