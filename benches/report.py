@@ -7,7 +7,7 @@ import platform
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,21 @@ def at_most(number: str, what: str, ours: str, theirs: str, ratios: Sequence[flo
     return Row(number, what, ours, theirs, ratios, "" if most is None else f"<= {most:g}", reached)
 
 
+@dataclass(slots=True)
+class Figures:
+    """What is measured of one operation on one subject, each in rounds: name and unit of a figure, its values."""
+
+    group: str
+    operation: str
+    subject: str
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, **figures: float) -> None:
+        """One round's."""
+        for name, value in figures.items():
+            self.values.setdefault(name, []).append(value)
+
+
 def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Runs everything once a round, so that what disturbs the machine disturbs all; the order turns round by round."""
     found: dict[str, list[float]] = {name: [] for name in runs}
@@ -82,9 +97,14 @@ def number(value: float) -> str:
 def table(rows: Sequence[Row]) -> str:
     """The rows in columns."""
     head = ("row", "what", "ours", "counterpart", "ratio", "rounds", "target", "met")
-    lines = [head, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return columns([head, *(row.cells() for row in rows)])
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells, the first of them the head, as wide as they need to be."""
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)
 
 
 def machine() -> str:
