@@ -17,6 +17,7 @@ from fastpaca.integrations._awaited import AnyContext
 from tests.support.faces import FACES
 from tests.support.server import Server
 
+Json = dict[str, Any]
 Run = Callable[[Callable[[Any], Coroutine[Any, Any, None]]], None]
 
 

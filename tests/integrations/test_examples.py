@@ -30,7 +30,10 @@ def ran(example: str, folder: Path, **env: str) -> str:
 
 @pytest.mark.parametrize(
     ("example", "says"),
-    [("openai_agents.py", "Take an umbrella.\nYou are welcome.\n6 messages, 95 tokens\n")],
+    [
+        ("langchain_agent.py", "Take an umbrella.\nYou are welcome.\n4 messages, 34 tokens\n"),
+        ("openai_agents.py", "Take an umbrella.\nYou are welcome.\n6 messages, 95 tokens\n"),
+    ],
 )
 def test_it_runs(example: str, says: str, tmp_path: Path) -> None:
     assert ran(example, tmp_path) == says

@@ -282,7 +282,7 @@ def test_a_store_is_no_context(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "library", "extra"),
-    [("openai_agents", "agents", "openai-agents")],
+    [("openai_agents", "agents", "openai-agents"), ("langchain", "langchain", "langchain")],
 )
 def test_a_missing_library_names_its_extra(module: str, library: str, extra: str) -> None:
     code = f"import sys; sys.modules[{library!r}] = None; import fastpaca.integrations.{module}"

@@ -1,0 +1,418 @@
+"""LangChain's agents with the middleware, over the library's own fake models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, SummarizationMiddleware
+from langchain.agents.structured_output import ToolStrategy
+from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    RemoveMessage,
+    ToolMessage,
+    convert_to_openai_messages,
+)
+from langchain_core.outputs import ChatResult
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
+from pydantic import BaseModel
+
+import fastpaca
+from fastpaca import errors, providers
+from fastpaca.integrations.langchain import FastpacaMiddleware, window_messages
+from tests.integrations.conftest import Run, settled
+
+
+class Model(FakeMessagesListChatModel):
+    """The library's fake, which keeps what it was called with, takes tools, and raises an error of its script."""
+
+    seen: list[list[BaseMessage]]
+    script: list[Any]
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        self.seen.append(messages)
+        answer = self.script[len(self.seen) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        self.responses, self.i = [answer], 0
+        return super()._generate(messages, *args, **kwargs)
+
+
+def model(*script: Any) -> Model:
+    steps = [AIMessage(step) if isinstance(step, str) else step for step in script]
+    return Model(script=steps, seen=[], responses=[])
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Adds."""
+    return a + b
+
+
+@tool(return_direct=True)
+def final(a: int) -> int:
+    """Ends the run."""
+    return a
+
+
+def calling(*numbers: int, name: str = "add") -> AIMessage:
+    args = {"a": 0} if name == "final" else {"b": 0}
+    calls = [{"type": "tool_call", "id": f"c{n}", "name": name, "args": {**args, "a": n}} for n in numbers]
+    return AIMessage("", tool_calls=calls)
+
+
+class Breaks(FastpacaMiddleware):
+    """The process dies behind the first call of a hook."""
+
+    hook = ""
+
+    def _die(self, hook: str) -> None:
+        if self.hook == hook:
+            self.hook = ""
+            raise RuntimeError(f"died in {hook}")
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        response = super().wrap_model_call(request, handler)
+        self._die("wrap_model_call")
+        return response
+
+    def after_model(self, state: Any, runtime: Any) -> Any:
+        update = super().after_model(state, runtime)
+        self._die("after_model")
+        return update
+
+
+def thread(name: str) -> Any:
+    return {"configurable": {"thread_id": name}}
+
+
+def text(*texts: str) -> Any:
+    return {"messages": [HumanMessage(text) for text in texts]}
+
+
+def texts(messages: Sequence[BaseMessage]) -> list[str]:
+    return [
+        message.text or f"{len(message.tool_calls)} calls" if isinstance(message, AIMessage) else message.text
+        for message in messages
+    ]
+
+
+def logged(chat: Any, **which: Any) -> list[str]:
+    return [
+        f"{len(message['tool_calls'])} calls" if "tool_calls" in message else message["parts"][0]["text"]
+        for message in chat.messages(**which)
+    ]
+
+
+def valid(model: Model) -> None:
+    for messages in model.seen:
+        assert providers.check("openai", {"messages": convert_to_openai_messages(messages)}) == []
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with fastpaca.open(tmp_path / "data") as store:
+        yield store
+
+
+SCRIPT = [calling(1, 2), calling(3), "1, 2 and 3.", calling(4), "4.", "Bye."]
+TURNS = ["Add 1, 2, 3.", "Add 4.", "Bye."]
+
+
+def test_the_model_sees_what_it_sees_without(run_all: Run, name: str) -> None:
+    """Where all fits, the very same messages; and the state is the same."""
+
+    async def test(store: Any) -> None:
+        ours, theirs = model(*SCRIPT), model(*SCRIPT)
+        middleware = FastpacaMiddleware(store, budget=100_000)
+        agents = [
+            (
+                ours,
+                create_agent(
+                    ours, [add], system_prompt="Be brief.", middleware=[middleware], checkpointer=InMemorySaver()
+                ),
+            ),
+            (theirs, create_agent(theirs, [add], system_prompt="Be brief.", checkpointer=InMemorySaver())),
+        ]
+        for turn in TURNS:
+            question = HumanMessage(turn, id=turn)
+            for _, agent in agents:
+                await agent.ainvoke({"messages": [question]}, thread(name))
+        states = [(await agent.aget_state(thread(name))).values["messages"] for _, agent in agents]
+        assert texts(states[0]) == texts(states[1])
+        assert [texts(messages) for messages in ours.seen] == [texts(messages) for messages in theirs.seen]
+        valid(ours)
+        context = await settled(store.context(name))
+        assert window_messages(await settled(context.window())) == states[0]
+
+    run_all(test)
+
+
+def test_invoke_and_ainvoke(store: Any) -> None:
+    agent = create_agent(
+        model(*SCRIPT), [add], middleware=[FastpacaMiddleware(store, budget=9000)], checkpointer=InMemorySaver()
+    )
+    agent.invoke(text(TURNS[0]), thread("t"))
+    asyncio.run(agent.ainvoke(text(TURNS[1]), thread("t")))
+    state = agent.invoke(text(TURNS[2]), thread("t"))
+    assert list(state) == ["messages"]
+    assert logged(store.context("t")) == texts(state["messages"])
+
+
+def test_a_window_that_cuts(store: Any) -> None:
+    script = [step for n in range(12) for step in (calling(n, 100 + n), f"{n}. " * 15)]
+    fake = model(*script)
+    middleware = FastpacaMiddleware(store, budget=400)
+    agent = create_agent(fake, [add], system_prompt="Be brief.", middleware=[middleware], checkpointer=InMemorySaver())
+    for n in range(12):
+        state = agent.invoke(text(f"Add {n}."), thread("t"))
+    valid(fake)
+    assert len(fake.seen[-1]) < 30
+    assert fake.seen[-1][0].text == "Be brief."
+    assert len(state["messages"]) == len(list(store.context("t").messages())) == 12 * 5
+    assert store.context("t").window().used_tokens <= 400
+
+
+def test_summaries(store: Any) -> None:
+    fake = model("One.", "Two.")
+    agent = create_agent(fake, middleware=[FastpacaMiddleware(store, budget=9000)], checkpointer=InMemorySaver())
+    agent.invoke(text("1?"), thread("t"))
+    store.context("t").compact({"role": "assistant", "content": "They count."}, from_seq=1, to_seq=2)
+    state = agent.invoke(text("2?"), thread("t"))
+    assert texts(fake.seen[-1]) == ["They count.", "2?"]
+    assert texts(state["messages"]) == ["1?", "One.", "2?", "Two."]
+
+
+@pytest.mark.parametrize("hook", ["wrap_model_call", "after_model"])
+@pytest.mark.parametrize("saver", [True, False])
+def test_a_node_that_runs_again(store: Any, hook: str, saver: bool) -> None:
+    middleware = Breaks(store, budget=9000, context_id="t")
+    # Where the model is called again, it says something else.
+    fake = model(*([calling(7)] if hook == "wrap_model_call" or not saver else []), calling(1, 2), "1 and 2.")
+    agent = create_agent(fake, [add], middleware=[middleware], checkpointer=InMemorySaver() if saver else None)
+    middleware.hook = hook
+    question: Any = {"messages": [HumanMessage("Add.", id="question")]}
+    with pytest.raises(RuntimeError, match="died"):
+        agent.invoke(question, thread("t"))
+    state = agent.invoke(None if saver else question, thread("t"))
+    chat = store.context("t")
+    assert logged(chat) == texts(state["messages"]) == ["Add.", "2 calls", "1", "2", "1 and 2."]
+    # Only what had come into the log is there once more.
+    assert logged(chat, all=True).count("1 calls") == (1 if hook == "after_model" and not saver else 0)
+    assert logged(chat, all=True).count("Add.") == 1
+    valid(fake)
+
+
+def test_a_model_that_fails_in_the_middle(store: Any) -> None:
+    fake = model(calling(1, 2), RuntimeError("lost"), "1 and 2.")
+    agent = create_agent(fake, [add], middleware=[FastpacaMiddleware(store, budget=9000)], checkpointer=InMemorySaver())
+    with pytest.raises(RuntimeError, match="lost"):
+        agent.invoke(text("Add."), thread("t"))
+    assert logged(store.context("t")) == ["Add.", "2 calls", "1", "2"]
+    agent.invoke(None, thread("t"))
+    assert logged(store.context("t"), all=True) == ["Add.", "2 calls", "1", "2", "1 and 2."]
+
+
+def test_back_to_a_checkpoint(store: Any) -> None:
+    fake = model("One.", "Two.", "Two again.", "Three.", "One again.")
+    agent = create_agent(fake, middleware=[FastpacaMiddleware(store, budget=9000)], checkpointer=InMemorySaver())
+    for turn in ("1?", "2?"):
+        agent.invoke(text(turn), thread("t"))
+    chat = store.context("t")
+    past = list(agent.get_state_history(thread("t")))
+    second = next(s for s in past if s.next == ("model",) and len(s.values["messages"]) == 3)
+    agent.invoke(None, second.config)  # the model is asked again
+    assert texts(fake.seen[-1]) == ["1?", "One.", "2?"]
+    assert logged(chat) == ["1?", "One.", "2?", "Two again."]
+    between = next(s for s in past if not s.next and len(s.values["messages"]) == 2)
+    agent.invoke(text("3?"), between.config)  # another question
+    assert texts(fake.seen[-1]) == ["1?", "One.", "3?"]
+    assert logged(chat) == ["1?", "One.", "3?", "Three."]
+    first = next(s for s in past if s.next == ("model",) and len(s.values["messages"]) == 1)
+    agent.invoke(None, first.config)
+    assert texts(fake.seen[-1]) == ["1?"]
+    assert logged(chat) == ["1?", "One again."]
+    assert logged(chat, all=True) == ["1?", "One.", "2?", "Two.", "Two again.", "3?", "Three.", "One again."]
+
+
+def test_messages_that_are_removed(store: Any) -> None:
+    fake = model("One.", "Two.", "Three.")
+    agent = create_agent(fake, middleware=[FastpacaMiddleware(store, budget=9000)], checkpointer=InMemorySaver())
+    for turn in ("1?", "2?"):
+        state = agent.invoke(text(turn), thread("t"))
+    agent.update_state(thread("t"), {"messages": [RemoveMessage(id=m.id) for m in state["messages"][:2]]})
+    agent.invoke(text("3?"), thread("t"))
+    assert texts(fake.seen[-1]) == ["2?", "Two.", "3?"]
+    chat = store.context("t")
+    assert logged(chat) == ["2?", "Two.", "3?", "Three."]
+    assert logged(chat, all=True)[:4] == ["1?", "One.", "2?", "Two."]
+
+
+def test_beside_a_middleware_that_summarises(store: Any) -> None:
+    fake, summariser = model("One.", "Two.", "Three."), model("They count.")
+    others = SummarizationMiddleware(summariser, trigger=("messages", 5), keep=("messages", 1))
+    agent = create_agent(
+        fake, middleware=[FastpacaMiddleware(store, budget=9000), others], checkpointer=InMemorySaver()
+    )
+    for turn in ("1?", "2?", "3?"):
+        state = agent.invoke(text(turn), thread("t"))
+    assert "They count." in fake.seen[-1][0].text
+    assert texts(fake.seen[-1])[1:] == ["3?"]
+    chat = store.context("t")
+    assert logged(chat) == texts(state["messages"])
+    assert logged(chat, all=True)[:4] == ["1?", "One.", "2?", "Two."]
+
+
+def test_calls_that_a_person_changes(store: Any) -> None:
+    fake = model(calling(1), "7.")
+    asks = HumanInTheLoopMiddleware(interrupt_on={"add": True})
+    agent = create_agent(
+        fake, [add], middleware=[FastpacaMiddleware(store, budget=9000), asks], checkpointer=InMemorySaver()
+    )
+    asked = agent.invoke(text("Add 1."), thread("t"))
+    assert "__interrupt__" in asked
+    edited = {"name": "add", "args": {"a": 7, "b": 0}}
+    state = agent.invoke(Command(resume={"decisions": [{"type": "edit", "edited_action": edited}]}), thread("t"))
+    assert fake.seen[-1] == state["messages"][:-1]
+    assert logged(store.context("t")) == texts(state["messages"])
+    assert logged(store.context("t"), all=True).count("Add 1.") == 1
+    valid(fake)
+
+
+def test_without_a_checkpointer_the_context_remembers(store: Any) -> None:
+    fake = model(*SCRIPT)
+    agent = create_agent(fake, [add], middleware=[FastpacaMiddleware(store, budget=9000)])
+    for turn in TURNS:
+        state = agent.invoke(text(turn), thread("t"))
+    assert texts(state["messages"]) == ["Bye.", "Bye."]
+    assert texts(fake.seen[-1])[:2] == [TURNS[0], "2 calls"]
+    assert len(fake.seen[-1]) == 12
+    valid(fake)
+
+
+def test_concurrent_runs_without_a_checkpointer(run: Run, name: str) -> None:
+    async def test(store: Any) -> None:
+        middleware = FastpacaMiddleware(store, budget=100_000)
+        await asyncio.gather(
+            *(
+                create_agent(model(calling(n), f"{n}."), [add], middleware=[middleware]).ainvoke(
+                    text(f"{n}?"), thread(name)
+                )
+                for n in range(6)
+            )
+        )
+        context = await settled(store.context(name))
+        found = texts(window_messages(await settled(context.window())))
+        assert sorted(found) == sorted(said for n in range(6) for said in (f"{n}?", "1 calls", str(n), f"{n}."))
+
+    run(test)
+
+
+def test_the_result_of_a_tool_that_ends_the_run(store: Any) -> None:
+    agent = create_agent(model(calling(7, name="final")), [final], middleware=[FastpacaMiddleware(store, budget=9000)])
+    agent.invoke(text("End."), thread("t"))
+    assert logged(store.context("t")) == ["End.", "1 calls", "7"]
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    value: int
+
+
+def test_structured_answers(store: Any) -> None:
+    call = {"type": "tool_call", "id": "c1", "name": "Sum", "args": {"value": 7}}
+    fake = model(AIMessage("", tool_calls=[call]))
+    agent: Any = create_agent(
+        fake, response_format=ToolStrategy(Sum), middleware=[FastpacaMiddleware(store, budget=9000)]
+    )
+    state = agent.invoke(text("Add."), thread("t"))
+    assert state["structured_response"] == Sum(value=7)
+    assert logged(store.context("t")) == texts(state["messages"])
+
+
+def test_streamed(store: Any) -> None:
+    agent = create_agent(model(calling(1), "1."), [add], middleware=[FastpacaMiddleware(store, budget=9000)])
+    assert list(agent.stream(text("Add."), thread("t"), stream_mode="messages"))
+    assert logged(store.context("t")) == ["Add.", "1 calls", "1", "1."]
+
+
+class Adds(AgentMiddleware[Any, Any, Any]):
+    """Shows the model one message more."""
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        return handler(request.override(messages=[*request.messages, HumanMessage("Hurry.")]))
+
+
+def test_others_change_the_window(store: Any) -> None:
+    fake = model("One.")
+    agent = create_agent(fake, middleware=[FastpacaMiddleware(store, budget=9000), Adds()])
+    agent.invoke(text("1?"), thread("t"))
+    assert texts(fake.seen[-1]) == ["1?", "Hurry."]
+    assert logged(store.context("t")) == ["1?", "One."]
+
+
+def test_a_graph_of_ones_own(store: Any) -> None:
+    chat, fake = store.context("t", budget=9000), model("One.")
+    chat.append({"role": "user", "content": "1?"})
+
+    def answer(_state: MessagesState) -> Any:
+        return {"messages": [fake.invoke(window_messages(chat.window()))]}
+
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("answer", answer)
+    graph.add_edge(START, "answer")
+    assert texts(graph.compile().invoke({"messages": []})["messages"]) == ["One."]
+    assert texts(fake.seen[0]) == ["1?"]
+
+
+def test_which_context(store: Any) -> None:
+    for context_id in ("fixed", lambda runtime: f"user:{runtime.context}"):
+        agent: Any = create_agent(
+            model("One."), middleware=[FastpacaMiddleware(store, budget=9000, context_id=context_id)]
+        )
+        agent.invoke(text("1?"), context="ann")
+    assert [info.id for info in store.contexts()] == ["fixed", "user:ann"]
+
+
+def test_errors_are_typed(store: Any) -> None:
+    def invoked(middleware: Any, config: Any = None) -> None:
+        create_agent(model("One."), middleware=[middleware]).invoke(text("word " * 50), config or thread("t"))
+
+    with pytest.raises(errors.InvalidError, match="context_id: give one, or run the agent with a thread_id"):
+        invoked(FastpacaMiddleware(store, budget=9000), {"configurable": {}})
+    with pytest.raises(errors.NotFoundError):
+        invoked(FastpacaMiddleware(store))
+    with pytest.raises(errors.BudgetTooSmallError):
+        invoked(FastpacaMiddleware(store, budget=20))
+    with pytest.raises(errors.InvalidError, match="token_budget"):
+        invoked(FastpacaMiddleware(store, budget=-1))
+    no_store: Any = store.context("t")
+    with pytest.raises(errors.InvalidError, match=r"store: expected a store, .* not Context"):
+        FastpacaMiddleware(no_store)
+
+
+def test_an_async_store_needs_an_event_loop(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with fastpaca.open_async(tmp_path / "data") as store:
+            agent = create_agent(model("One."), middleware=[FastpacaMiddleware(store, budget=9000)])
+            with pytest.raises(errors.InvalidError, match=r"store: an async one needs agent\.ainvoke"):
+                agent.invoke(text("1?"), thread("t"))
+            state = await agent.ainvoke(text("1?"), thread("t"))
+            assert isinstance(state["messages"][-1], AIMessage)
+            assert not any(isinstance(message, ToolMessage) for message in state["messages"])
+
+    asyncio.run(main())
