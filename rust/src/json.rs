@@ -7,7 +7,7 @@ mod scan;
 
 pub use check::check;
 pub use path::Path;
-pub(crate) use rewrite::canonical_string_into;
 pub use rewrite::{canonical, minify, quote};
+pub(crate) use rewrite::{canonical_string_into, quote_into};
+pub(crate) use scan::is_blank;
 pub use scan::{decode, kind_of, Cursor, Elements, Field, Object};
-pub(crate) use scan::{is_blank, is_string};

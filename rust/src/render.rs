@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::fetched::Records;
 use crate::format::{Format, Options, Request};
 use crate::index::Flags;
-use crate::json::quote;
+use crate::json::{quote, quote_into};
 use crate::kept::{Cell, ItemKind};
 use crate::state::State;
 
@@ -49,8 +49,7 @@ impl Json {
 
     /// Appends a string.
     pub fn string(&mut self, text: &str) -> &mut Self {
-        // Writing into memory can't fail.
-        let _ = serde_json::to_writer(&mut self.0, text);
+        quote_into(text, &mut self.0);
         self
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fastpaca_core::error::Error;
-use fastpaca_core::json::{canonical, check, decode, minify, Elements, Object};
+use fastpaca_core::json::{canonical, check, decode, minify, quote, Elements, Object};
 use proptest::prelude::*;
 
 fn code(body: &[u8]) -> (String, String) {
@@ -145,5 +145,16 @@ proptest! {
             prop_assert!(object.fields().len() <= bytes.len());
         }
         prop_assert!(Elements::of(&bytes).map_or(0, Iterator::count) <= bytes.len());
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_walk_over_strings_finds_their_ends(text in r#"([a-zé ]{0,40}|["\\\n]{0,3}){0,12}"#) {
+        let quoted = quote(&text);
+        prop_assert_eq!(&quoted, &serde_json::to_string(&text).unwrap());
+        let body = format!("[{quoted},{quoted}]");
+        let found: Vec<&str> = Elements::of(&body).unwrap().map(|(_, raw)| raw).collect();
+        prop_assert_eq!(found, vec![quoted.as_str(), quoted.as_str()]);
     }
 }

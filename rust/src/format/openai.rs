@@ -319,6 +319,8 @@ fn is_in_array(piece: &Piece<'_>) -> bool {
 }
 
 fn write_call(out: &mut Json, call: &Call<'_>, keeps_extra: bool) {
+    let (Arguments::Text(raw) | Arguments::Value(raw)) = &call.arguments;
+    out.0.reserve(call.id.len() + call.name.len() + raw.len() + 128);
     let (kind, key) = if call.is_custom { ("custom", "input") } else { ("function", "arguments") };
     out.raw("{\"id\":").string(&call.id).raw(",\"type\":\"").raw(kind).raw("\",\"").raw(kind);
     out.raw("\":{\"name\":\"").raw(&write::tool_name(&call.name)).raw("\",\"").raw(key).raw("\":");

@@ -29,12 +29,10 @@ pub struct Normal<'a> {
 impl<'a> Normal<'a> {
     /// The pieces as a provider has to see them. Where calls are left open, their results come behind: nothing else may
     /// stand between them and those that are here.
-    #[must_use]
-    pub fn in_order(&self) -> Vec<&Piece<'a>> {
+    pub fn in_order(&self) -> impl Iterator<Item = &Piece<'a>> {
         let is_result = |piece: &&Piece<'_>| matches!(&piece.what, What::Result(output) if !output.by_provider);
         let (settled, open) = self.pieces.split_at(settled(&self.pieces));
-        let (results, others): (Vec<_>, Vec<_>) = open.iter().partition(is_result);
-        settled.iter().chain(others).chain(results).collect()
+        settled.iter().chain(open.iter().filter(move |piece| !is_result(piece))).chain(open.iter().filter(is_result))
     }
 
     /// Some piece is a call that the client answers.
@@ -98,9 +96,9 @@ pub enum What<'a> {
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     /// The id that the request shows; the provider's own until ids are resolved, and empty where it gave none.
-    pub id: String,
+    pub id: Cow<'a, str>,
     /// The tool's name; empty where none was given.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// What the tool is called with.
     pub arguments: Arguments<'a>,
     /// OpenAI's custom tool: its arguments are any text.
@@ -124,9 +122,9 @@ pub enum Arguments<'a> {
 #[derive(Clone, Debug)]
 pub struct Output<'a> {
     /// Id of the call that it answers, as [`Call::id`].
-    pub id: String,
+    pub id: Cow<'a, str>,
     /// The tool's name.
-    pub name: Option<String>,
+    pub name: Option<Cow<'a, str>>,
     /// What it gave back.
     pub content: Content<'a>,
     /// The tool failed.

@@ -75,7 +75,7 @@ pub(crate) fn canonical_string_into(raw: &str, out: &mut String) {
         return out.push_str(raw);
     }
     match decode(raw) {
-        Some(text) => quote_into(&text, out),
+        Some(text) => out.push_str(&quote(&text)),
         None => out.push_str(raw),
     }
 }
@@ -92,15 +92,22 @@ fn has_long_escape(bytes: &[u8]) -> bool {
     false
 }
 
-fn quote_into(text: &str, out: &mut String) {
-    // Writing a string into memory can't fail.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+/// Appends `text` as a JSON string, minimally escaped.
+pub(crate) fn quote_into(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    if text.bytes().fold(0, |found, byte| found | u8::from(matches!(byte, b'"' | b'\\' | ..b' '))) == 0 {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        return out.push(b'"');
+    }
+    // Writing into memory can't fail.
+    let _ = serde_json::to_writer(out, text);
 }
 
 /// `text` as a JSON string, minimally escaped.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+    let mut out = Vec::new();
     quote_into(text, &mut out);
-    out
+    String::from_utf8(out).unwrap_or_default()
 }

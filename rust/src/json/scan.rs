@@ -49,6 +49,16 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
+    /// Steps over a key and its colon and gives what stands between its quotes; of a key with an escaped quote, what
+    /// stands before that.
+    pub(crate) fn key(&mut self) -> Option<&'a str> {
+        let start = self.eat(b'"').then_some(self.at)?;
+        let end = start + next_quote(self.text.as_bytes().get(start..)?)?;
+        self.at = end + 1;
+        self.eat(b':');
+        self.text.get(start..end)
+    }
+
     /// Steps over one value and gives its text.
     pub fn value(&mut self) -> Option<&'a str> {
         let first = self.peek()?;
@@ -95,18 +105,14 @@ impl<'a> Cursor<'a> {
 /// The offset behind the string that starts at `start`. Texts are full of escaped line breaks, so only quotes are looked
 /// for; one that an odd number of backslashes stands before is escaped.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(found) = bytes.get(at..).and_then(next_quote) {
-        let quote = at + found;
-        let inside = bytes.get(at..quote).unwrap_or_default();
-        // A search goes on behind a quote, so no run of backslashes reaches before it.
-        let backslashes = inside.iter().rev().take_while(|byte| **byte == b'\\').count();
-        at = quote + 1;
-        if backslashes % 2 == 0 {
-            return at;
-        }
+    let from = start + 1;
+    let Some(quote) = bytes.get(from..).and_then(next_quote).map(|found| from + found) else { return bytes.len() };
+    if is_escaped(bytes, from, quote) {
+        // A text that quotes something does so often.
+        end_among_quotes(bytes, from, quote + 1)
+    } else {
+        quote + 1
     }
-    bytes.len()
 }
 
 /// The first `"`. Keys are short, so a few words are looked at here before the vector search, whose call costs more than
@@ -115,7 +121,7 @@ fn next_quote(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < 32 {
         let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
-        let marks = zero_bytes(u64::from_le_bytes(*word) ^ repeated(b'"'));
+        let marks = quotes(word);
         if marks != 0 {
             return Some(at + marks.trailing_zeros() as usize / 8);
         }
@@ -124,13 +130,44 @@ fn next_quote(bytes: &[u8]) -> Option<usize> {
     bytes.get(at..).and_then(|rest| memchr(b'"', rest)).map(|found| at + found)
 }
 
+/// As [`string_end`] for a string whose inside begins at `from`, where no quote before `at` ends it.
+fn end_among_quotes(bytes: &[u8], from: usize, mut at: usize) -> usize {
+    let (blocks, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<32>();
+    for block in blocks {
+        // The compiler makes this a few vector instructions.
+        let quotes_found = block.iter().fold(0, |found, byte| found | u8::from(*byte == b'"'));
+        if quotes_found != 0 {
+            for (word, at) in block.as_chunks::<8>().0.iter().zip((at..).step_by(8)) {
+                let mut marks = quotes(word);
+                while marks != 0 {
+                    let quote = at + marks.trailing_zeros() as usize / 8;
+                    if !is_escaped(bytes, from, quote) {
+                        return quote + 1;
+                    }
+                    marks &= marks - 1;
+                }
+            }
+        }
+        at += 32;
+    }
+    let mut ends = (at..).zip(rest).filter(|(quote, byte)| **byte == b'"' && !is_escaped(bytes, from, *quote));
+    ends.next().map_or(bytes.len(), |(quote, _)| quote + 1)
+}
+
+/// An odd number of backslashes stands before the quote, in a string whose inside begins at `from`.
+fn is_escaped(bytes: &[u8], from: usize, quote: usize) -> bool {
+    let inside = bytes.get(from..quote).unwrap_or_default();
+    inside.last() == Some(&b'\\') && inside.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
 const fn repeated(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The high bit of each byte that is zero; bits above the lowest one set may be wrong.
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
+/// The high bit of each byte that is a quote.
+const fn quotes(word: &[u8; 8]) -> u64 {
+    let differs = u64::from_le_bytes(*word) ^ repeated(b'"');
+    !(((differs & repeated(0x7f)) + repeated(0x7f)) | differs | repeated(0x7f))
 }
 
 /// One field of an object, borrowed from its text.
@@ -262,11 +299,6 @@ pub(crate) fn is_blank(raw: &str) -> bool {
         Some(first) if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\') => false,
         _ => decode(raw).is_some_and(|text| text.trim().is_empty()),
     }
-}
-
-/// One JSON string, and nothing behind it.
-pub(crate) fn is_string(raw: &str) -> bool {
-    raw.starts_with('"') && string_end(raw.as_bytes(), 0) == raw.len() && raw.len() > 1 && raw.ends_with('"')
 }
 
 /// The text of a JSON string; nothing if `raw` is another value.

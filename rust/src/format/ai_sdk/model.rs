@@ -89,8 +89,14 @@ impl Model {
         end_message(out, options);
     }
 
+    /// The name of the tool that gave a result: its call's, or its own where the call is not shown.
+    fn name(&mut self, output: &Output<'_>) -> String {
+        let own = || output.name.as_deref().map(str::to_owned);
+        self.names.remove(&*output.id).or_else(own).unwrap_or_default()
+    }
+
     fn call(&mut self, piece: &Piece<'_>, call: &Call<'_>) -> Part {
-        self.names.insert(call.id.clone(), call.name.clone());
+        self.names.insert(call.id.to_string(), call.name.to_string());
         let mut json = tools::model_call(piece, call);
         if let Some((request, response)) = tools::approval(piece, call) {
             json = format!("{json},{request}");
@@ -209,7 +215,7 @@ impl Writer for Model {
             What::Data => Part { json: write::data_text(piece)?, is_bare: true, waits: None },
             What::Call(call) if !call.by_provider || tools::is_own(piece) => self.call(piece, call),
             What::Result(output) if tools::is_own(piece) => {
-                let name = self.names.remove(&output.id).or_else(|| output.name.clone()).unwrap_or_default();
+                let name = self.name(output);
                 Part::new(tools::model_result(piece, output, &name))
             }
             What::Other => {
@@ -236,7 +242,7 @@ impl Writer for Model {
     }
 
     fn result(&mut self, _: &Normal<'_>, piece: &Piece<'_>, output: &Output<'_>) {
-        let name = self.names.remove(&output.id).or_else(|| output.name.clone()).unwrap_or_default();
+        let name = self.name(output);
         let json = tools::model_result(piece, output, &name);
         separated(&mut self.tool).raw(&json);
     }
@@ -282,7 +288,7 @@ fn shown_id(message: &Normal<'_>, part: &Object<'_>) -> Option<String> {
     message.pieces.iter().rev().find_map(|piece| match &piece.what {
         What::Call(call) => {
             let id = Object::of(piece.raw)?.text("toolCallId")?.into_owned();
-            (id == given).then(|| call.id.clone())
+            (id == given).then(|| call.id.to_string())
         }
         _ => None,
     })

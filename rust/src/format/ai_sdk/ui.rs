@@ -94,7 +94,7 @@ impl Ui {
     fn answer(&mut self, output: &Output<'_>) -> bool {
         let messages = self.turn.iter_mut().chain(self.waiting.iter_mut().rev());
         let mut parts = messages.flat_map(|message| message.parts.iter_mut().rev());
-        let Some(part) = parts.find(|part| part.waits.as_ref() == Some(&output.id)) else { return false };
+        let Some(part) = parts.find(|part| part.waits.as_deref() == Some(&*output.id)) else { return false };
         part.json = tools::answered(&part.json, output);
         part.waits = None;
         self.settle();
@@ -149,7 +149,7 @@ impl Writer for Ui {
                 (What::Result(_), _) => {}
                 (What::Call(call), Some(part)) => {
                     let json = tools::stored_ui_tool(&part, &call.id);
-                    let waits = (!call.by_provider && !tools::is_answered(&part)).then(|| call.id.clone());
+                    let waits = (!call.by_provider && !tools::is_answered(&part)).then(|| call.id.to_string());
                     whole.parts.push(Shape { json, waits });
                 }
                 _ => whole.push(piece.raw.to_owned()),
@@ -198,11 +198,11 @@ impl Writer for Ui {
         let part = Object::of(piece.raw);
         match (&piece.what, part) {
             (What::Call(call), Some(part)) if tools::is_ui_tool(&part) => {
-                let waits = (!tools::is_answered(&part)).then(|| call.id.clone());
+                let waits = (!tools::is_answered(&part)).then(|| call.id.to_string());
                 Some(Part { json: tools::stored_ui_tool(&part, &call.id), is_bare: false, waits })
             }
             (What::Call(call), _) if !call.by_provider || tools::is_own(piece) => {
-                Some(Part { json: tools::ui_call(piece, call), is_bare: false, waits: Some(call.id.clone()) })
+                Some(Part { json: tools::ui_call(piece, call), is_bare: false, waits: Some(call.id.to_string()) })
             }
             (What::Result(output), _) => {
                 self.answer(output);

@@ -206,19 +206,19 @@ impl Anthropic {
         let mut json = Json::default();
         blocks::write_known(&mut json, &part);
         if message.pieces.iter().any(answers) {
-            self.server_calls.push(call.id.clone());
+            self.server_calls.push(call.id.to_string());
         }
         let json = String::from_utf8(json.0).unwrap_or_default();
-        self.tail.push(Held { seq: message.seq, json, call: Some(call.id.clone()) });
+        self.tail.push(Held { seq: message.seq, json, call: Some(call.id.to_string()) });
     }
 
     fn result_of_provider(&mut self, output: &Output<'_>, piece: &Piece<'_>) {
         let Some(part) = Object::of(piece.raw).filter(is_server_result) else { return };
-        if self.tail.iter().any(|held| held.call.as_ref() == Some(&output.id)) {
+        if self.tail.iter().any(|held| held.call.as_deref() == Some(&*output.id)) {
             // The provider goes on where it paused.
             self.server_calls.extend(self.tail.iter().filter_map(|held| held.call.clone()));
         }
-        if self.server_calls.contains(&output.id) {
+        if self.server_calls.iter().any(|id| *id == output.id) {
             blocks::write_known(self.assistant().next(), &part);
         }
     }

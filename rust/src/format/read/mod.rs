@@ -3,16 +3,21 @@
 mod media;
 mod reasoning;
 mod tools;
+mod usual;
+
+use std::borrow::Cow;
 
 use super::pieces::{Normal, Output, Piece, Raw, What};
-use crate::json::{is_string, Elements, Object};
-use crate::message::{Class, Holder, Outline, Pair, Role, Slot};
+use crate::json::{Elements, Object};
+use crate::message::{Class, Holder, Outline, Pair, Slot};
 
 /// The normal form of a stored body; nothing for one that was not written by this crate.
 pub(super) fn normal(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
-    if let Some(plain) = plain_text(body, seq, to) {
-        return Some(plain);
-    }
+    usual::normal(body, seq, to).or_else(|| whole(body, seq, to))
+}
+
+/// Any body.
+fn whole(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
     let outline = Outline::read(body)?;
     let is_item = outline.slots.first().is_some_and(|slot| slot.holder == Holder::Whole);
     let name = outline.object.get("name").filter(|name| !is_item && name.starts_with('"'));
@@ -20,30 +25,12 @@ pub(super) fn normal(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>
     Some(Normal { seq, to, role: outline.role, name, body, is_item, pieces })
 }
 
-/// A body that holds a role and one text, as most do: nothing else in it has to be looked at.
-fn plain_text(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
-    let roles = [
-        ("{\"role\":\"user\",\"parts\":[", Role::User),
-        ("{\"role\":\"assistant\",\"parts\":[", Role::Assistant),
-        ("{\"role\":\"system\",\"parts\":[", Role::System),
-        ("{\"role\":\"developer\",\"parts\":[", Role::Developer),
-    ];
-    let (role, part) = roles.into_iter().find_map(|(start, role)| body.strip_prefix(start).map(|rest| (role, rest)))?;
-    let raw = part.strip_suffix("]}")?;
-    let text = raw.strip_prefix("{\"type\":\"text\",\"text\":")?.strip_suffix('}')?;
-    if !is_string(text) {
-        return None;
-    }
-    let piece = Piece { raw, holder: Holder::Parts { key: "parts", index: 0 }, what: What::Text(text.into()) };
-    Some(Normal { seq, to, role, name: None, body, is_item: false, pieces: vec![piece] })
-}
-
 /// A tool message that is itself one result.
 fn whole_result<'a>(outline: &Outline<'a>) -> Vec<Piece<'a>> {
     let (id, name) = outline.whole.clone().unwrap_or_default();
     let content = tools::content(outline, 0);
     let is_error = outline.object.get("is_error") == Some("true");
-    let id = id.unwrap_or_default();
+    let (id, name) = (id.unwrap_or_default().into(), name.map(Cow::from));
     let output = Output { id, name, content, is_error, by_provider: false, is_custom: false };
     vec![Piece { raw: outline.text, holder: Holder::Whole, what: What::Result(output) }]
 }

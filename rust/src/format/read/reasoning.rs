@@ -30,7 +30,8 @@ fn nothing<'a>() -> Reasoning<'a> {
     Reasoning { maker: Maker::Unknown, texts: Vec::new(), id: None, signature: None, encrypted: None }
 }
 
-fn part<'a>(object: &Object<'a>) -> Reasoning<'a> {
+/// A part of its own.
+pub(super) fn part<'a>(object: &Object<'a>) -> Reasoning<'a> {
     let kind = object.text("type").unwrap_or_default();
     let mut found = Reasoning { texts: texts(object), ..nothing() };
     found.signature = string(object, "signature");

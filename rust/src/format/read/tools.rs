@@ -1,5 +1,7 @@
 //! Calls and results of every dialect.
 
+use std::borrow::Cow;
+
 use super::blocks;
 use crate::edit::Payload;
 use crate::format::pieces::{Arguments, Call, Content, Output, Piece, What};
@@ -26,8 +28,8 @@ pub(super) fn call<'a>(slot: &Slot<'a>, pair: &Pair) -> Call<'a> {
     let is_custom = matches!(inner, Some(("custom", _))) || kind == "custom_tool_call";
     let object = inner.as_ref().map(|(_, inner)| inner).or(part);
     Call {
-        id: id.clone().unwrap_or_default(),
-        name: name.clone().unwrap_or_default(),
+        id: id.clone().unwrap_or_default().into(),
+        name: name.clone().unwrap_or_default().into(),
         arguments: object.map_or(Arguments::Value("{}".into()), |object| arguments(object, is_custom)),
         is_custom,
         by_provider,
@@ -57,8 +59,8 @@ pub(super) fn output<'a>(outline: &Outline<'a>, at: usize, pair: &Pair) -> Outpu
     let object = outline.slots.get(at).and_then(|slot| slot.object.as_ref());
     let kind = object.and_then(|object| object.text("type")).unwrap_or_default();
     Output {
-        id: id.clone().unwrap_or_default(),
-        name: name.clone(),
+        id: id.clone().unwrap_or_default().into(),
+        name: name.clone().map(Cow::from),
         content: content(outline, at),
         is_error: object.is_some_and(|object| is_error(&kind, object)),
         by_provider,
@@ -89,6 +91,11 @@ pub(super) fn content<'a>(outline: &Outline<'a>, at: usize) -> Content<'a> {
     if payload.is_shell() {
         return Content::Text(quote(&payload.text()).into());
     }
+    plain_content(raw)
+}
+
+/// An output that is given as it is.
+pub(super) fn plain_content(raw: &str) -> Content<'_> {
     match raw {
         _ if raw.starts_with('"') => Content::Text(raw.into()),
         "null" => Content::Text("\"\"".into()),
