@@ -2,14 +2,13 @@
 `python benches/growth.py [--quick]`.
 
 Without sync, which costs the same at any size, and with token counts given. A cold window is the first of its context
-after the store was opened. Slopes are those of log time over log size: 0 is constant, 1 is linear.
+after the store was opened. A slope is the power of the size that a time grows with: 0 is constant, 1 is linear.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import time
@@ -17,14 +16,14 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
-from statistics import linear_regression, median
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 import corpus
 import stores
-from report import Figures, Row, at_most, columns, machine, number, ratios
+from report import Figures, Row, at_most, columns, machine, number, ratios, slope
 from stores import CONTEXT
 
 if TYPE_CHECKING:
@@ -167,16 +166,6 @@ def _open(path: str) -> dict[str, float]:
     return {"ms": opened_ms, "resident_mb": opened / 1e6, "resident_after_a_window_mb": windowed / 1e6}
 
 
-def slope(found: Sequence[Figures], group: str, operation: str) -> float:
-    """Of log time over log size: the power of the size that the time grows with."""
-    points = [
-        (math.log(float(each.subject)), math.log(median(each.values["us"])))
-        for each in found
-        if (each.group, each.operation) == (group, operation)
-    ]
-    return linear_regression(*zip(*points, strict=True)).slope
-
-
 def row(opened: Sequence[Figures]) -> Row:
     """Row 8: the largest store against an empty one."""
     empty, full = opened[0], opened[-1]
@@ -200,7 +189,7 @@ def text(found: Sequence[Figures], opened: Sequence[Figures]) -> str:
         lines = [(group, *(f"{int(at):,}" for at in sizes), "slope")]
         for operation in dict.fromkeys(each.operation for each in mine):
             took = {each.subject: median(each.values["us"]) for each in mine if each.operation == operation}
-            power = f"{slope(found, group, operation):+.2f}"
+            power = f"{slope((int(at), us) for at, us in took.items()):+.2f}"
             lines.append((operation, *(f"{number(took[at])} us" for at in sizes), power))
         tables.append(columns(lines))
     lines = [(OPENING, "time", "resident", "after a window")]

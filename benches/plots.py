@@ -11,6 +11,8 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from report import slope
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benches" / "results.json"
 FOLDER: Final = ROOT / "docs"
@@ -101,7 +103,7 @@ def _curves(axes: Any, found: _Figures) -> None:
     for group, colour in zip(groups, ("#1f6feb", "#d1242f"), strict=True):
         for operation, dash in zip(operations, DASHES, strict=True):
             points = [(int(key[2]), value) for key, value in values.items() if key[:2] == (group, operation)]
-            label = f"{operation} ({group.split()[0]})"
+            label = f"{operation} ({group.split()[0]}), slope {slope(points):+.2f}"
             axes.plot(*zip(*points, strict=True), linestyle=dash, color=colour, marker=".", label=label)
     axes.set(
         xscale="log", yscale="log", title="Growth (flat is better)", xlabel="messages, or contexts", ylabel="us a call"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     """Ours to theirs, round by round."""
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
+
+
+def slope(points: Iterable[tuple[float, float]]) -> float:
+    """The power of the size that a time grows with: that of log time over log size. Points are size and time."""
+    logs = [(math.log(size), math.log(took)) for size, took in points]
+    return statistics.linear_regression(*zip(*logs, strict=True)).slope
 
 
 def number(value: float) -> str:

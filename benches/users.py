@@ -38,8 +38,10 @@ class Load:
         return len(self.took[operation]) / self.seconds
 
     def percentile_ms(self, operation: str, share: float) -> float:
-        """Of the latency."""
+        """Of the latency. Raises `StalledError` where nothing was answered."""
         ordered = sorted(self.took[operation])
+        if not ordered:
+            raise StalledError(f"no answer to {operation} in {self.seconds:.1f} s")
         return ordered[int(len(ordered) * share)] * 1000
 
 
