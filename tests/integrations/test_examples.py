@@ -1,4 +1,4 @@
-"""Every example runs as it stands, in a process of its own and an empty directory, and says what it should."""
+"""Examples run as they stand, in a process of their own and an empty directory; test_clients.py runs the others."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def ran(example: str, folder: Path, **env: str) -> str:
     [
         ("langchain_agent.py", "Take an umbrella.\nYou are welcome.\n4 messages, 34 tokens\n"),
         ("openai_agents.py", "Take an umbrella.\nYou are welcome.\n6 messages, 95 tokens\n"),
+        ("pydantic_ai_agent.py", "Rain in Lima. I was given 3 messages.\nI was given 5 messages.\n"),
     ],
 )
 def test_it_runs(example: str, says: str, tmp_path: Path) -> None:
