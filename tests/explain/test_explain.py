@@ -157,8 +157,8 @@ def test_the_command_asks_a_server(http: httpx.Client, server: Server, capsys: p
     assert "to go" in capsys.readouterr().out
     assert main(["explain", "none", "--url", server.url]) == 1
     assert capsys.readouterr().err == "fastpaca: there is no such context\n"
-    assert main(["explain", "none", "--url", "ftp://here"]) == 1
-    assert capsys.readouterr().err == "fastpaca: ftp://here is no http or https address\n"
+    assert main(["explain", "none", "--url", "ftp://here"]) == 2
+    assert "expected http://host:port or https://host, got 'ftp://here'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

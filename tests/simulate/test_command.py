@@ -12,7 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fastpaca import cli, simulate_command
+from fastpaca import cli
+from fastpaca.commands import simulate, transfer
 from fastpaca.transcripts import FORMATS
 from tests.simulate.conftest import agent
 
@@ -129,7 +130,7 @@ def test_damage_is_reported(transcript: Write, capsys: pytest.CaptureFixture[str
 
 
 def test_the_formats_offered_are_those_that_are_read() -> None:
-    assert simulate_command._FORMATS == FORMATS
+    assert simulate._FORMATS == transfer._FORMATS == FORMATS
 
 
 def test_help_explains_itself() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from fastpaca import simulate
-from fastpaca.simulate.conversation import PROVIDERS
 from tests.support.data import DATA, needs_data
 
 SAMPLES = [("tau_airline_gpt4o.jsonl.gz", 6, 3_000), ("openhands.jsonl.gz", 2, 6_000), ("swe_agent.jsonl.gz", 6, 8_000)]
@@ -48,7 +47,6 @@ def test_recorded_agents(name: str) -> None:
 @needs_data
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.skipif("anthropic" not in PROVIDERS, reason="windows have no such format yet")
 def test_a_session_log_in_its_own_format() -> None:
     path = min((DATA / "raw" / "claude_code").glob("*.jsonl.gz"), key=lambda path: path.stat().st_size)
     results = simulate.run([path], budgets=[32_000], with_peers=False)

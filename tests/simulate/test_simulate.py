@@ -14,7 +14,7 @@ from langchain_core.messages import trim_messages
 from fastpaca import simulate
 from fastpaca.providers import check
 from fastpaca.simulate import Policy, Price, SettingError, Total, report
-from fastpaca.simulate.conversation import PROVIDERS, exchanges
+from fastpaca.simulate.conversation import exchanges
 from fastpaca.simulate.count import Counter
 from fastpaca.simulate.peers import TrimMessages
 from fastpaca.simulate.recording import Native, record
@@ -111,7 +111,6 @@ def test_a_budget_that_nothing_fits_is_refused(transcript: Write) -> None:
     assert (total.calls, total.refused, total.rejected, total.cost_per_1000_calls) == (2, 2, 0, 0)
 
 
-@pytest.mark.skipif("anthropic" not in PROVIDERS, reason="windows have no such format yet")
 def test_anthropic_conversations_get_anthropic_requests(transcript: Write) -> None:
     messages: list[dict[str, Any]] = []
     for n in range(12):

@@ -109,7 +109,7 @@ def test_no_server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert cli.main(["import", str(path), "--url", "http://127.0.0.1:9"]) == 3
     assert "stopped: " in capsys.readouterr().err
     assert cli.main(["export", "--url", "http://127.0.0.1:9"]) == 1
-    assert cli.main(["import", str(path), "--url", "ftp://x"]) == 1
+    assert cli.main(["import", str(path), "--url", "ftp://x"]) == 2
     assert "expected http://host:port" in capsys.readouterr().err
 
 

@@ -57,12 +57,15 @@ def open_store(given: argparse.Namespace, *, make: bool = False) -> Store:
     Raises `CommandError` and `FastpacaError`.
     """
     import fastpaca  # noqa: PLC0415
+    from fastpaca.errors import InvalidError  # noqa: PLC0415
 
     if given.url is not None:
         try:
             return fastpaca.connect(given.url, given.api_key or os.environ.get(API_KEY))
         except ImportError as error:
             raise CommandError(str(error)) from None
+        except InvalidError as error:
+            raise CommandError(str(error), EXIT_USAGE) from None
     data_dir = Config.from_environ(data_dir=given.data_dir).data_dir
     if not make and not has_store(given):
         raise CommandError(f"{data_dir} holds no store")
@@ -72,6 +75,19 @@ def open_store(given: argparse.Namespace, *, make: bool = False) -> Store:
 def has_store(given: argparse.Namespace) -> bool:
     """Whether there is something to read: a server, or a directory that holds a store."""
     return given.url is not None or (Config.from_environ(data_dir=given.data_dir).data_dir / "CURRENT").is_file()
+
+
+def is_coloured() -> bool:
+    """Whether standard output is a terminal whose user has nothing against colours."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def tokens(text: str) -> int:
+    """A number of tokens, as an option has it: `100000`, `100_000`."""
+    number = int(text.replace("_", "").replace(" ", ""))
+    if number < 1:
+        raise argparse.ArgumentTypeError("expected a positive number")
+    return number
 
 
 class Progress:

@@ -20,6 +20,7 @@ from fastpaca.commands.common import (
     complain,
     has_store,
     open_store,
+    tokens,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     load.add_argument("files", nargs="+", metavar="FILE", help="recorded conversations")
     load.add_argument("--format", choices=_FORMATS, help="format that the files must have (detected)")
     add_store(load)
-    load.add_argument("--budget", type=_tokens, metavar="TOKENS", help="token budget of the contexts")
+    load.add_argument("--budget", type=tokens, metavar="TOKENS", help="token budget of the contexts")
     load.add_argument("--policy", metavar="NAME[:KEY=VALUE,...]", help="their policy; it runs once, at the end")
     load.add_argument("--model", help="their model: decides how tokens are counted, all anew")
     load.add_argument("--context", metavar="ID", help="id of the context, for a file that holds one conversation")
@@ -226,10 +227,3 @@ def _export(given: argparse.Namespace) -> int:
         finally:
             progress.end()
     return 0
-
-
-def _tokens(text: str) -> int:
-    number = int(text.replace("_", "").replace(" ", ""))
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected a positive number")
-    return number

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fastpaca import _core
 from fastpaca.transcripts import Conversation, Recorded
 
 _PROVIDERS: Final = {"anthropic": "anthropic", "claude-code": "anthropic"}
-PROVIDERS: Final = tuple(name for name in ("openai", "anthropic") if name in _core.FORMATS)
+PROVIDERS: Final = ("openai", "anthropic")
 """Formats of requests that are simulated: those that are a list of messages."""
 
 INSTRUCTIONS: Final = frozenset({"system", "developer"})
@@ -61,5 +60,4 @@ def is_bare(messages: Iterable[Json]) -> bool:
 
 def provider_format(conversation: Conversation) -> str:
     """The format of the requests that such a conversation is made of."""
-    found = _PROVIDERS.get(conversation.format, "openai")
-    return found if found in PROVIDERS else "openai"
+    return _PROVIDERS.get(conversation.format, "openai")

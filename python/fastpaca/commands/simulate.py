@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fastpaca.commands.common import EXIT_PROBLEM, EXIT_USAGE, Commands, Progress, complain
+from fastpaca.commands.common import EXIT_PROBLEM, EXIT_USAGE, Commands, Progress, complain, is_coloured, tokens
 
 if TYPE_CHECKING:
     from fastpaca.simulate.results import Results
@@ -46,7 +45,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="recorded conversations")
     add("--policy", action="append", metavar="NAME[:KEY=VALUE,...]", help="a policy to try (all of them, once each)")
-    add("--budget", action="append", type=_tokens, metavar="TOKENS", help="token budget of a window (100000)")
+    add("--budget", action="append", type=tokens, metavar="TOKENS", help="token budget of a window (100000)")
     add("--format", choices=_FORMATS, help="format of the files (detected)")
     add("--provider", choices=("openai", "anthropic"), help="whose requests are made (what the files are made of)")
     add("--model", help="model that the windows go to: decides how tokens are counted, and which rules hold")
@@ -55,7 +54,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     add(
         "--price", metavar="IN,CACHED,OUT", help="price of a million tokens: new input, cached input, output (3,0.3,15)"
     )
-    add("--limit-conversations", type=_number, metavar="N", help="only the first N conversations")
+    add("--limit-conversations", type=tokens, metavar="N", help="only the first N conversations")
     add("--no-peers", action="store_true", help="leave the sliding window and trim_messages out")
     add("--json", action="store_true", help="print the results as JSON")
     add("--plot", type=Path, metavar="FILE", help="write window tokens over calls to a .png or .svg (needs matplotlib)")
@@ -111,19 +110,7 @@ def _shown(results: Results, *, as_json: bool) -> str:
         return json.dumps(results.as_dict(), ensure_ascii=False, indent=1)
     from fastpaca.simulate import report  # noqa: PLC0415
 
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return report.table(results, colour=colour)
-
-
-def _tokens(text: str) -> int:
-    number = int(text.replace("_", "").replace(" ", ""))
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected a positive number")
-    return number
-
-
-def _number(text: str) -> int:
-    return _tokens(text)
+    return report.table(results, colour=is_coloured())
 
 
 def _ratio(text: str) -> float:

@@ -1,23 +1,16 @@
-"""`fastpaca explain`: what a window shows of a context and why, as a table."""
+"""The command `fastpaca explain`: what a window shows of a context and why, as a table."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
-import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 
-import fastpaca
-from fastpaca.errors import FastpacaError
+from fastpaca.commands.common import Commands, add_store, is_coloured, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-_TIMEOUT_S: Final = 30
 _COLOURS: Final = {
     "kept": "32",
     "pinned": "1;32",
@@ -46,48 +39,24 @@ _WHY: Final = {
 }
 
 
-class ExplainError(Exception):
-    """The window could not be had; the message says why."""
+def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser("explain", help="show what a window holds of a context, and why")
+    parser.add_argument("context", help="the context's id")
+    add_store(parser)
+    parser.add_argument("--budget", type=int, help="tokens, instead of the context's budget")
+    parser.add_argument("--at-version", type=int, help="as it was at that version")
+    parser.add_argument("--json", action="store_true", help="print the explanation as JSON")
+    parser.set_defaults(run=run)
 
 
-def from_directory(data_dir: Path, context_id: str, options: Mapping[str, int]) -> bytes:
-    """The explained window of a context in a data directory. Raises `ExplainError`."""
-    if not data_dir.is_dir():
-        raise ExplainError(f"there is no data directory {data_dir}")
-    asked: dict[str, Any] = {"budget": options.get("budget_tokens"), "at_version": options.get("at_version")}
-    try:
-        with fastpaca.open(data_dir) as store:
-            return store.context(context_id).window(explain=True, **asked).raw
-    except FastpacaError as error:
-        raise ExplainError(str(error)) from error
-
-
-def from_server(url: str, context_id: str, options: Mapping[str, int]) -> bytes:
-    """The explained window of a context on a server. Raises `ExplainError`."""
-    query = urllib.parse.urlencode({"explain": "true", **options})
-    path = f"/v1/contexts/{urllib.parse.quote(context_id, safe='')}/window?{query}"
-    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
-        raise ExplainError(f"{url} is no http or https address")
-    try:
-        with urllib.request.urlopen(url.rstrip("/") + path, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - checked above
-            found: bytes = answer.read()
-            return found
-    except urllib.error.HTTPError as error:
-        raise ExplainError(_message(error.read()) or str(error)) from error
-    except (urllib.error.URLError, OSError) as error:
-        raise ExplainError(f"{url}: {error}") from error
-
-
-def _message(body: bytes) -> str | None:
-    try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def is_coloured() -> bool:
-    """Whether standard output is a terminal whose user has nothing against colours."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def run(given: argparse.Namespace) -> int:
+    """Runs the command; gives its exit code."""
+    with open_store(given) as store:
+        context = store.context(given.context)
+        raw = context.window(budget=given.budget, at_version=given.at_version, explain=True).raw
+    print(as_json(raw) if given.json else table(given.context, raw, colour=is_coloured()))  # noqa: T201
+    return 0
 
 
 def table(context_id: str, raw: bytes, *, colour: bool = False) -> str:
