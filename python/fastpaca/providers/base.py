@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 Found = Iterator[tuple[str, str]]
@@ -31,6 +33,8 @@ class Request:
 
     value: Json
     model: str | None
+    read: dict[str, Any] = field(default_factory=dict)
+    """What has been read of it, by the name of what reads: see `once`."""
 
     @classmethod
     def of(cls, value: object, model: str | None) -> Request:
@@ -38,6 +42,20 @@ class Request:
         fields = value if isinstance(value, dict) else {}
         own = fields.get("model")
         return cls(fields, model or (own if isinstance(own, str) else None))
+
+
+def once(reads: Callable[[Request], T]) -> Callable[[Request], T]:
+    """Reads a request for the first rule that asks; the others get the same."""
+    name = f"{reads.__module__}.{reads.__name__}"
+
+    @wraps(reads)
+    def found(request: Request) -> T:
+        if name not in request.read:
+            request.read[name] = reads(request)
+        known: T = request.read[name]
+        return known
+
+    return found
 
 
 @dataclass(frozen=True, slots=True)

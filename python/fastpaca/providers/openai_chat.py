@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fastpaca.providers.base import Found, Json, Request, Rules, objects, shown, text_of
+from fastpaca.providers.base import Found, Json, Request, Rules, objects, once, shown, text_of
 
 RULES = Rules()
 
@@ -33,8 +33,9 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 CALL_ID_CHARS_MAX = 40
 
 
-def _messages(request: Request) -> Iterator[tuple[str, Json]]:
-    return objects(request.value.get("messages"), "messages")
+@once
+def _messages(request: Request) -> list[tuple[str, Json]]:
+    return list(objects(request.value.get("messages"), "messages"))
 
 
 def _calls(path: str, message: Json) -> list[tuple[str, Json]]:
@@ -162,7 +163,7 @@ def _tool_call_id_repeated(request: Request) -> Found:
 @RULES.add("tool_calls_unanswered", "https://github.com/spring-ai-community/spring-ai-session/issues/44")
 def _tool_calls_unanswered(request: Request) -> Found:
     """Tool messages that answer every call follow an assistant message with tool_calls, before anything else."""
-    messages = list(_messages(request))
+    messages = _messages(request)
     for place, (path, message) in enumerate(messages):
         if not _is_assistant_with(message, "tool_calls"):
             continue

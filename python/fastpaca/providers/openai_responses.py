@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from fastpaca.providers.base import Found, Json, Request, Rules, objects, shown, text_of
+from fastpaca.providers.base import Found, Json, Request, Rules, objects, once, shown, text_of
 
 RULES = Rules()
 
@@ -59,8 +58,9 @@ CALL_ID_CHARS_MAX = 64
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
-def _items(request: Request) -> Iterator[tuple[str, Json]]:
-    return objects(request.value.get("input"), "input")
+@once
+def _items(request: Request) -> list[tuple[str, Json]]:
+    return list(objects(request.value.get("input"), "input"))
 
 
 def _kind(item: Json) -> str:
@@ -229,7 +229,7 @@ def _reasoning_unfollowed(request: Request) -> Found:
     """The assistant's message or call that came with a reasoning item follows it, unless the request has store off."""
     if request.value.get("store") is False:
         return
-    items = list(_items(request))
+    items = _items(request)
     for place, (path, item) in enumerate(items):
         if _kind(item) != "reasoning" or not text_of(item, "id"):
             continue

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from fastpaca.providers.base import Json, Request, objects, text_of
+from fastpaca.providers.base import Json, Request, objects, once, text_of
 
 DOCS = "https://platform.claude.com/docs/en"
 MESSAGES = f"{DOCS}/api/messages"
@@ -33,14 +33,18 @@ class Message:
     path: str
     role: str
     value: Json
+    blocks: list[Block]
 
-    @property
-    def blocks(self) -> list[Block]:
-        """The blocks that are objects of a named type."""
-        content = self.value.get("content")
+    @classmethod
+    def of(cls, path: str, value: Json) -> Message:
+        """Reads a message."""
+        content = value.get("content")
         if isinstance(content, str):
-            return [Block(f"{self.path}.content", "text", {"type": "text", "text": content})] if content else []
-        return blocks_of(content, f"{self.path}.content")
+            text = {"type": "text", "text": content}
+            blocks = [Block(f"{path}.content", "text", text)] if content else []
+        else:
+            blocks = blocks_of(content, f"{path}.content")
+        return cls(path, text_of(value, "role") or "", value, blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,14 @@ class Turn:
 
     role: str
     messages: list[Message]
+    blocks: list[Block]
+    """Of all its messages, in order."""
 
-    @property
-    def blocks(self) -> list[Block]:
-        """The blocks of all its messages in order."""
-        return [block for message in self.messages for block in message.blocks]
+    @classmethod
+    def of(cls, role: str, run: Iterable[Message]) -> Turn:
+        """Joins messages."""
+        joined = list(run)
+        return cls(role, joined, [block for message in joined for block in message.blocks])
 
 
 def blocks_of(content: object, path: str) -> list[Block]:
@@ -61,15 +68,16 @@ def blocks_of(content: object, path: str) -> list[Block]:
     return [Block(at, text_of(value, "type") or "", value) for at, value in objects(content, path)]
 
 
+@once
 def messages(request: Request) -> list[Message]:
     """The messages that are objects."""
-    found = objects(request.value.get("messages"), "messages")
-    return [Message(path, text_of(value, "role") or "", value) for path, value in found]
+    return [Message.of(path, value) for path, value in objects(request.value.get("messages"), "messages")]
 
 
+@once
 def turns(request: Request) -> list[Turn]:
     """The messages, joined where roles repeat."""
-    return [Turn(role, list(run)) for role, run in groupby(messages(request), key=lambda message: message.role)]
+    return [Turn.of(role, run) for role, run in groupby(messages(request), key=lambda message: message.role)]
 
 
 def system_blocks(request: Request) -> list[Block]:
