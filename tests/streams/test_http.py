@@ -138,7 +138,12 @@ def test_the_global_stream_names_the_context(server: Server, http: httpx.Client,
     assert "message" not in second["data"]
     url = f"{server.url}/v1/stream?cursor={first['id']}".replace("http", "ws", 1)
     with connect(url) as socket:
-        assert json.loads(socket.recv(timeout=10))["version"] == 2
+        frame = json.loads(socket.recv(timeout=10))
+        assert (frame["version"], frame["cursor"]) == (2, second["id"])
+        assert json.loads(socket.recv(timeout=10))["type"] == "window"
+    with connect(url.replace(first["id"], frame["cursor"])) as socket:
+        say(http, chat, "three")
+        assert json.loads(socket.recv(timeout=10))["version"] == 3
 
 
 def test_a_page_reload_in_the_middle_of_an_answer(http: httpx.Client, chat: str) -> None:

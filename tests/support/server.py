@@ -25,12 +25,12 @@ def free_port() -> int:
 
 
 class Server:
-    """`fastpaca serve` on a free port; stopped by its process id."""
+    """`fastpaca serve`, on a free port where none is given; stopped by its process id."""
 
-    def __init__(self, data_dir: Path, **env: str) -> None:
-        self.port = free_port()
+    def __init__(self, data_dir: Path, *, port: int | None = None, **env: str) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = (data_dir.parent / f"server-{self.port}.log").open("wb")
+        self._log = (data_dir.parent / f"server-{self.port}.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fastpaca", "serve", "--port", str(self.port), "--data-dir", str(data_dir)],
             stdout=self._log,

@@ -138,7 +138,14 @@ class Stream:
     async def _send(self, ws: WebSocket, frames: AsyncFrames) -> None:
         with contextlib.suppress(falcon.WebSocketDisconnected):
             async for frame in self._streams.frames(frames):
-                await ws.send_text(frame.data.decode())
+                await ws.send_text(_with_cursor(frame).decode())
+
+
+def _with_cursor(frame: Frame) -> bytes:
+    """A frame's object. On the stream of all contexts it holds its cursor, which an event has beside it."""
+    if not isinstance(frame.cursor, str):
+        return frame.data
+    return b'{"cursor":"%b",%b' % (frame.cursor.encode(), frame.data[1:])
 
 
 async def _drain(ws: WebSocket) -> None:
