@@ -59,6 +59,8 @@ class Metrics:
         for name, means, value in (
             ("fastpaca_log_position", "Feed position of the newest durable record.", engine.log.position),
             ("fastpaca_log_poisoned", "1 after a failed write or sync, until restart.", int(engine.log.poisoned)),
+            ("fastpaca_streams", "Open subscriptions.", len(engine.hub)),
+            ("fastpaca_drafts", "Messages that are being written.", len(engine.hub.drafts)),
             ("fastpaca_contexts_loaded", "Contexts held in memory.", engine.loaded_contexts),
             ("fastpaca_contexts_resident_bytes", "Bytes that they hold, roughly.", engine.resident_bytes),
         ):

@@ -19,11 +19,8 @@ from tests.support.server import READY_S, free_port
 
 kosoku = pytest.importorskip("kosoku")
 
-# Left out: 9 measures speed with messages beyond what this server takes (64 KiB), as do 12.*.10 to 12.*.18.
-COMPRESSION = [
-    f"{suite}.{case}" for suite in ("12.1", "12.2", *(f"13.{n}" for n in range(1, 8))) for case in range(1, 6)
-]
-CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*", *COMPRESSION]
+# Left out: 9 measures speed with messages beyond what this server takes; 12 and 13 compression, which it declines.
+CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
 
 # A close in the middle of a fragmented message: `websockets` takes the message for broken (1002), the suite does not.
 KNOWN = {"7.1.5": ("FAILED", "WRONG CODE")}
@@ -57,7 +54,6 @@ def _ready(port: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the cases leave their files open
 def test_autobahn(echo: int) -> None:
     async def run() -> Any:
         try:
@@ -66,6 +62,6 @@ def test_autobahn(echo: int) -> None:
             return error.results
 
     results = {each.case_id: (each.behavior.value, each.behavior_close.value) for each in asyncio.run(run())}
-    assert len(results) > 280
+    assert len(results) > 240
     fine = {("OK", "OK"), ("NON-STRICT", "OK"), ("INFORMATIONAL", "INFORMATIONAL")}
     assert {case: found for case, found in results.items() if found not in fine} == KNOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -15,6 +16,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from fastpaca.config import Config
+from fastpaca.http import stream
+from fastpaca.http.service import Service
+from fastpaca.log import MemoryLog
+from fastpaca.streams import drafts
+from tests.support.memory import append, write
 from tests.support.server import Server
 
 if TYPE_CHECKING:
@@ -252,6 +259,30 @@ def test_at_most_so_many_streams(server: Server, http: httpx.Client, chat: str) 
 def http_status(http: httpx.Client, url: str) -> int:
     with http.stream("GET", url, headers=SSE) as response:
         return response.status_code
+
+
+def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "PING_S", 0.05)
+    service = Service(Config(data_dir=tmp_path), lambda _: MemoryLog())
+    service.open()
+    write(service.engine, "chat", "configure")
+    streams = stream.Streams(service)
+
+    async def run() -> None:
+        async with streams.subscribed("chat", {}) as frames:
+            batches = streams.batches(frames)
+            assert [frame.type for frame in await anext(batches)] == ["ping"]
+            service.engine.hub.draft("chat", "m", 0, "x")
+            assert [frame.type for frame in await anext(batches)] == ["draft"]
+            monkeypatch.setattr(drafts, "IDLE_S", -1.0)
+            assert [frame.type for frame in await anext(batches)] == ["ping"]
+            assert (await anext(batches))[0].fields["dropped"]
+            await asyncio.to_thread(append, service.engine, "chat", [{"role": "user", "content": "one"}])
+            assert [frame.type for frame in await anext(batches)] == ["message", "window"]
+
+    asyncio.run(run())
+    assert streams.open == 0
+    service.close()
 
 
 def test_a_server_that_ends_ends_its_streams(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def create_app(config: Config, service: Service) -> App:
     metrics = Metrics(service)
     app = App(request_type=Request, router=RawPathRouter(), middleware=[Lifespan(service)])
     app.add_middleware(metrics)
+    # Streams read all the time; a queue and a task of its own for each connection would be for nothing.
+    app.ws_options.max_receive_queue = 0
     errors.add_handlers(app)
     app.add_route("/v1/contexts", contexts.Contexts(service))
     app.add_route(CONTEXT, contexts.Context(service))

@@ -10,7 +10,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import falcon
-from falcon.asgi import SSEvent
 
 from fastpaca.errors import FastpacaError
 from fastpaca.http import query
@@ -64,21 +63,18 @@ class Streams:
         if self.open >= most:
             raise RequestError(503, "too_many_streams", f"{most} streams are open, which is the limit", limit=most)
 
-    async def frames(self, frames: AsyncFrames) -> AsyncIterator[Frame]:
-        """Frames, and pings where none come for a while. Drafts that nobody ends are dropped on the way."""
+    async def batches(self, frames: AsyncFrames) -> AsyncIterator[list[Frame]]:
+        """Frames as they come, and a ping where none come for a while. Then drafts that nobody ends are dropped."""
         while True:
-            batch = asyncio.ensure_future(frames.batch())
             try:
-                while not (await asyncio.wait({batch}, timeout=PING_S))[0]:
-                    self._service.engine.hub.sweep()
-                    yield _PING
-            finally:
-                batch.cancel()
-            found = batch.result()
-            if not found:
+                async with asyncio.timeout(PING_S):
+                    batch = await frames.batch()
+            except TimeoutError:
+                self._service.engine.hub.sweep()
+                batch = [_PING]
+            if not batch:
                 return
-            for frame in found:
-                yield frame
+            yield batch
 
 
 class Stream:
@@ -104,57 +100,55 @@ class Stream:
             await opened.aclose()
             resp.status = 204
             return
+        resp.content_type = _SSE
         resp.set_header("cache-control", "no-store")
         resp.set_header("x-accel-buffering", "no")
         req.scope[END_STREAM] = frames.end
-        resp.sse = self._events(opened, frames)
+        resp.stream = self._events(opened, frames)
 
-    async def _events(self, opened: contextlib.AsyncExitStack, frames: AsyncFrames) -> AsyncIterator[SSEvent]:
+    async def _events(self, opened: contextlib.AsyncExitStack, frames: AsyncFrames) -> AsyncIterator[bytes]:
         async with opened:
-            # The head is sent with the first event: a client must not wait for it until something happens. The cursor
-            # lets one whose connection breaks before the first frame go on from here.
-            yield SSEvent(comment="open", event_id=frames.cursor)
+            # A client must not wait for the first frame to know that the stream is open. The cursor lets one whose
+            # connection breaks before that go on from here.
+            yield b": open\nid: %b\n\n" % frames.cursor.encode()
             try:
-                async for frame in self._streams.frames(frames):
-                    cursor = None if frame.cursor is None else str(frame.cursor)
-                    yield SSEvent(data=frame.data, event=frame.type, event_id=cursor)
+                async for batch in self._streams.batches(frames):
+                    yield b"".join(map(_event, batch))
             except FastpacaError as error:
-                yield SSEvent(data=body_of(error.code, str(error), error.details), event="error")
+                yield b"event: error\ndata: %b\n\n" % body_of(error.code, str(error), error.details)
 
     async def on_websocket(self, req: Request, ws: WebSocket, context_id: str | None = None) -> None:
         """A WebSocket: one text message a frame. What the client sends is read and ignored."""
         wanted = query.read(req.query_string, self._known)
         async with self._streams.subscribed(context_id, wanted) as frames:
             await ws.accept()
-            sender = asyncio.ensure_future(self._send(ws, frames))
-            reader = asyncio.ensure_future(_drain(ws))
+            reader = asyncio.ensure_future(_read(ws, frames))
             try:
-                await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+                async for batch in self._streams.batches(frames):
+                    for frame in batch:
+                        await ws.send_text(_message(frame))
+            except falcon.WebSocketDisconnected:
+                pass
             finally:
-                await _cancelled(reader, sender)
-            if sender.done() and not sender.cancelled():
-                sender.result()
-
-    async def _send(self, ws: WebSocket, frames: AsyncFrames) -> None:
-        with contextlib.suppress(falcon.WebSocketDisconnected):
-            async for frame in self._streams.frames(frames):
-                await ws.send_text(_with_cursor(frame).decode())
+                reader.cancel()
 
 
-def _with_cursor(frame: Frame) -> bytes:
-    """A frame's object. On the stream of all contexts it holds its cursor, which an event has beside it."""
-    if not isinstance(frame.cursor, str):
-        return frame.data
-    return b'{"cursor":"%b",%b' % (frame.cursor.encode(), frame.data[1:])
-
-
-async def _drain(ws: WebSocket) -> None:
-    with contextlib.suppress(falcon.WebSocketDisconnected, falcon.PayloadTypeError):
+async def _read(ws: WebSocket, frames: AsyncFrames) -> None:
+    """Reads what a client says, until it has gone."""
+    try:
         while True:
-            await ws.receive_text()
+            with contextlib.suppress(falcon.PayloadTypeError):
+                await ws.receive_text()
+    except falcon.WebSocketDisconnected:
+        frames.end()
 
 
-async def _cancelled(*tasks: asyncio.Future[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _event(frame: Frame) -> bytes:
+    head = f"event: {frame.type}\n" if frame.cursor is None else f"event: {frame.type}\nid: {frame.cursor}\n"
+    return b"%bdata: %b\n\n" % (head.encode(), frame.data)
+
+
+def _message(frame: Frame) -> str:
+    """A frame's object. On the stream of all contexts it holds its cursor, which an event has beside it."""
+    text = frame.data.decode()
+    return f'{{"cursor":"{frame.cursor}",{text[1:]}' if isinstance(frame.cursor, str) else text

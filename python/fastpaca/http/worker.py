@@ -149,6 +149,8 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         "http": Protocol,
         "ws": WebSocketProtocol,
         "ws_max_size": 64 * 1024,
+        # It doubles what an idle connection takes, and each subscriber's copy of a frame would be compressed anew.
+        "ws_per_message_deflate": False,
         "ws_ping_interval": 30.0,
         "ws_ping_timeout": 60.0,
         "interface": "asgi3",
