@@ -110,9 +110,11 @@ class Protocol(CutsOff, HttpToolsProtocol):
             self._refuse(400, "invalid_request", msg)
 
     def handle_websocket_upgrade(self) -> None:
-        """A handshake. What is wrong with its method or extensions the protocol behind it says."""
+        """A handshake."""
         headers = dict(self.scope["headers"])
-        if self.parser.get_http_version() != "1.1":
+        if self.scope["method"] != "GET":
+            self._refuse(405, "method_not_allowed", "a WebSocket begins with a GET", b"allow: GET\r\n")
+        elif self.parser.get_http_version() != "1.1":
             self._refuse(400, "invalid_handshake", "a WebSocket needs HTTP/1.1")
         elif headers.get(b"sec-websocket-version") != b"13":
             message = "Sec-WebSocket-Version: 13 is the one that this server speaks"
