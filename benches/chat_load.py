@@ -241,8 +241,9 @@ class Found:
     def text(self) -> str:
         """For people."""
         head = ("scenario", "operation", "server", "rate", "rounds", "p50 ms", "p95 ms", "p99 ms")
-        lines = [columns([head, *map(_cells, self.figures)]), self._starts(), self._accounted()]
-        return "\n\n".join([*lines, *(f"{name}: {about}" for name, about in self.conditions.items()), *self.skipped])
+        tables = [columns([head, *map(_cells, self.figures)]), self._starts(), self._accounted()]
+        conditions = "\n".join(f"{name}: {about}" for name, about in self.conditions.items())
+        return "\n\n".join(filter(None, [*tables, conditions]))
 
     def _starts(self) -> str:
         lines = []
@@ -326,7 +327,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a pattern of: append-20, append-300, mix, cold-start, cadence")
     given = parser.parse_args()
     print(f"{machine()}\ntext: {corpus.describe()}; sync of 4 KB {sync_ms():.2f} ms\n")
-    print(measure(QUICK if given.quick else FULL, given.only).text(), f"afterwards: {machine()}", sep="\n\n")
+    found = measure(QUICK if given.quick else FULL, given.only)
+    print(found.text(), *found.skipped, f"afterwards: {machine()}", sep="\n\n")
 
 
 if __name__ == "__main__":

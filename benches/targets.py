@@ -204,9 +204,12 @@ class Postgres(Target):
             if self._user:
                 os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
             command = [self._binaries / "initdb", "--username=postgres", "--auth=trust", "-D", self._data]
-            done = subprocess.run(command, check=False, capture_output=True, text=True, user=self._user, cwd="/")
-            if done.returncode:
-                raise NotHereError(f"initdb fails: {done.stderr[-300:]}")
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True, user=self._user, cwd="/")
+            except PermissionError:
+                raise NotHereError(f"it does not run as root, and nobody else can reach {self._binaries}") from None
+            except subprocess.CalledProcessError as failed:
+                raise NotHereError(f"initdb fails: {failed.stderr[-300:]}") from None
         # What a killed server leaves behind; none of its processes lives any more.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._data)}
