@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import fastpaca
 from fastpaca import errors
+from fastpaca.client import aio_connection, sync_connection
 from fastpaca.streams.frames import Cursor, Frame
 from tests.client.conftest import Connect
 from tests.support.faces import opened
-from tests.support.proxy import Proxy, answer, cut_stream, events, passed
+from tests.support.proxy import Proxy, answer, cut_stream, events, passed, stalled_stream
 from tests.support.server import Server
 
 OPEN = b": open\nid: 0\n\n"
@@ -132,6 +135,36 @@ def test_who_was_too_slow_goes_on(connect: Connect, proxy: Proxy, name: str) -> 
         with chat.subscribe(cursor=0) as frames:
             assert list(frames) == whole
         assert b"cursor=0" in proxy.requests[-1]
+
+
+def test_a_stream_that_goes_silent_is_taken_for_dead(
+    connect: Connect, proxy: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for connection in (aio_connection, sync_connection):
+        monkeypatch.setattr(connection, "STREAM_IDLE_S", 0.3)
+    with connect() as store:
+        chat = written(store, name)
+        with chat.subscribe(cursor=0) as frames:
+            whole = list(frames)
+        first = b"id: 1\nevent: message\ndata: " + whole[0].data + b"\n\n"
+        proxy.faults.append(stalled_stream(OPEN + first))
+        with chat.subscribe(cursor=0) as frames:
+            assert list(frames) == whole
+        assert not proxy.faults
+
+
+def test_what_nobody_holds_any_more_is_given_back(proxy: Proxy, server: Server, name: str) -> None:
+    with fastpaca.connect(proxy.url) as store:
+        chat = store.context(name, budget=2000)
+        chat.append(user("one"))
+        for frame in chat.subscribe(cursor=0):
+            assert frame.version == 1
+            break
+        gc.collect()
+        deadline = time.monotonic() + 10
+        while "fastpaca_streams 0.0" not in httpx.get(f"{server.url}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 MALFORMED = {

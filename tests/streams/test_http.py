@@ -23,6 +23,7 @@ from fastpaca.log import MemoryLog
 from fastpaca.streams import drafts
 from tests.support.memory import append, write
 from tests.support.server import Server
+from tests.support.websocket import TEXT, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,6 +302,21 @@ def test_a_server_that_ends_ends_its_streams(tmp_path: Path) -> None:
             stopper.join(timeout=20)
             assert not stopper.is_alive()
             assert time.monotonic() - began < 15
+
+
+@pytest.mark.slow
+def test_who_reads_too_slowly_gets_a_gap(server: Server, http: httpx.Client, chat: str) -> None:
+    text = "x" * 200_000
+    with Client(server.port, timeout_s=30).open(f"{chat}/stream") as slow:
+        for n in range(100):
+            say(http, chat, f"{n} {text}")
+        frames = [json.loads(found.payload) for found in slow.rest() if found.opcode == TEXT]
+    seen = [frame["version"] for frame in frames if frame["type"] == "message"]
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) < 100
+    assert (frames[-1]["type"], frames[-1]["expected"]) == ("gap", len(seen) + 1)
+    with sse(http, chat, cursor=len(seen)) as found:
+        assert versions(found, 100 - len(seen)) == list(range(len(seen) + 1, 101))
 
 
 def test_a_killed_server_loses_no_frame(tmp_path: Path) -> None:

@@ -228,6 +228,31 @@ def test_a_record_that_can_not_be_read_is_an_error(engine: Engine, monkeypatch: 
     assert len(engine.hub) == 0
 
 
+def test_an_error_finds_a_reader_that_was_cancelled(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def damaged(*_args: Any, **_options: Any) -> Any:
+        reading.set()
+        assert go_on.wait(30)
+        raise _core.CoreError("corrupt", "the record is damaged", {})
+
+    async def run() -> None:
+        frames = AsyncFrames(engine.hub, "chat", 0)
+        waiting = asyncio.ensure_future(anext(frames))
+        await asyncio.to_thread(reading.wait, 30)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        go_on.set()
+        with pytest.raises(DataError):
+            await anext(frames)
+        assert [frame async for frame in frames] == []
+
+    append(engine, "chat", [user("one")])
+    monkeypatch.setattr(_core, "frames", damaged)
+    asyncio.run(run())
+
+
 def test_nobody_waits_while_a_record_is_decoded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     real, decoding, go_on = _core.frames, threading.Event(), threading.Event()
 

@@ -139,6 +139,17 @@ def events(text: bytes) -> Fault:
     return streamed
 
 
+def stalled_stream(text: bytes) -> Fault:
+    """A stream of these events, behind which nothing comes, nor an end."""
+
+    def stalled(exchange: Exchange) -> None:
+        events(text)(exchange)
+        while not exchange.proxy.closing and not _gone(exchange.client):
+            time.sleep(0.02)
+
+    return stalled
+
+
 def cut_stream(bytes_max: int) -> Fault:
     """What the server sends, cut off behind so many bytes."""
     return lambda exchange: exchange.relay(bytes_max)

@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from typing import Final
+from weakref import WeakSet
 
 import httpx
 
@@ -43,7 +44,7 @@ class AsyncConnection:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS)
         self.options = options
         self._client = httpx.AsyncClient(headers=headers, limits=limits, verify=trusted())
-        self._streams: set[AsyncEventStream] = set()
+        self._streams: WeakSet[AsyncEventStream] = WeakSet()
         self._process = os.getpid()
         self._closed = False
 
@@ -114,7 +115,7 @@ class AsyncConnection:
                 # From here on the server is silent while nothing happens. Should a release of httpx not look here
                 # again, a silent stream is taken for dead too early, and goes on by another connection.
                 request.extensions["timeout"]["read"] = STREAM_IDLE_S
-                stream = AsyncEventStream(response, self.options.url, self._streams)
+                stream = AsyncEventStream(response, self.options.url)
                 self._streams.add(stream)
                 return stream
             try:
@@ -123,6 +124,10 @@ class AsyncConnection:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return unreachable(error, self.options.url, timeout_s)
+        except RuntimeError:
+            # What httpx says when it was closed meanwhile.
+            self.check()
+            raise
         if response.status_code == _NO_CONTENT:
             return None
         failed = judged(response.status_code, response.headers, content)
@@ -145,10 +150,9 @@ class AsyncConnection:
 class AsyncEventStream:
     """The events of one response, until it ends or breaks."""
 
-    def __init__(self, response: httpx.Response, url: str, beside: set[AsyncEventStream]) -> None:
+    def __init__(self, response: httpx.Response, url: str) -> None:
         self._response = response
         self._url = url
-        self._beside = beside
         self._chunks = response.aiter_bytes()
         self._events = Events()
         self._parsed: deque[Event] = deque()
@@ -171,7 +175,6 @@ class AsyncEventStream:
 
     async def close(self) -> None:
         """Gives the connection up."""
-        self._beside.discard(self)
         await self._response.aclose()
 
 

@@ -9,6 +9,7 @@ import os
 import time
 from collections import deque
 from typing import Final
+from weakref import WeakSet
 
 import httpx
 
@@ -42,7 +43,7 @@ class Connection:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS)
         self.options = options
         self._client = httpx.Client(headers=headers, limits=limits, verify=trusted())
-        self._streams: set[EventStream] = set()
+        self._streams: WeakSet[EventStream] = WeakSet()
         self._process = os.getpid()
         self._closed = False
 
@@ -113,7 +114,7 @@ class Connection:
                 # From here on the server is silent while nothing happens. Should a release of httpx not look here
                 # again, a silent stream is taken for dead too early, and goes on by another connection.
                 request.extensions["timeout"]["read"] = STREAM_IDLE_S
-                stream = EventStream(response, self.options.url, self._streams)
+                stream = EventStream(response, self.options.url)
                 self._streams.add(stream)
                 return stream
             try:
@@ -122,6 +123,10 @@ class Connection:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return unreachable(error, self.options.url, timeout_s)
+        except RuntimeError:
+            # What httpx says when it was closed meanwhile.
+            self.check()
+            raise
         if response.status_code == _NO_CONTENT:
             return None
         failed = judged(response.status_code, response.headers, content)
@@ -144,10 +149,9 @@ class Connection:
 class EventStream:
     """The events of one response, until it ends or breaks."""
 
-    def __init__(self, response: httpx.Response, url: str, beside: set[EventStream]) -> None:
+    def __init__(self, response: httpx.Response, url: str) -> None:
         self._response = response
         self._url = url
-        self._beside = beside
         self._chunks = response.iter_bytes()
         self._events = Events()
         self._parsed: deque[Event] = deque()
@@ -170,7 +174,6 @@ class EventStream:
 
     def close(self) -> None:
         """Gives the connection up."""
-        self._beside.discard(self)
         self._response.close()
 
 

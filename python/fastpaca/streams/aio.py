@@ -58,6 +58,7 @@ class AsyncFrames:
             )
         if not self._subscription.begun:
             await asyncio.to_thread(self._subscription.begin, cursor)
+            self._subscription.check()
         return self._subscription
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fastpaca.errors import FastpacaError, InvalidError
@@ -29,7 +30,7 @@ class Subscription:
     """A subscriber reads records from its cursor on until it has seen what is visible; then it is `live`, and is handed
     frames as they come. Its faces are in `aio.py` and `sync.py`.
 
-    `take` and `catch_up` are for one consumer; the hub fills the queue from the writer's thread.
+    `begin`, `catch_up`, `check` and `take` are for one consumer; the hub fills the queue from the writer's thread.
     """
 
     def __init__(
@@ -46,12 +47,12 @@ class Subscription:
         self.include_messages = include_messages
         self.loop = loop
         self.wake = wake
+        self.begun = False
         self.live = False
         self.ended = False
         # Where it stands: what was queued last. On the stream of one context the position stays 0.
         self.at = Cursor(0, -1)
         self._gaps = gaps
-        self.begun = False
         self._failure: FastpacaError | None = None
         self._seen = Cursor(0, -1)
         self._taken = Cursor(0, -1)
@@ -66,51 +67,58 @@ class Subscription:
     def begin(self, cursor: int | str | None) -> None:
         """Goes behind `cursor`; without one, behind what is visible now. Again: does nothing. Blocks.
 
-        Raises `NotFoundError` for an unknown context, `InvalidError` for a cursor that nothing has reached.
+        Fails with `NotFoundError` for an unknown context, `InvalidError` for a cursor that nothing has reached.
         """
-        with self._reading:
+        with self._reading, self._failing():
             if self.begun or self.ended:
                 return
-            try:
-                end, final = self._hub.visible(self.context_id)
-                self.at = self._taken = end if cursor is None else _place(cursor, self.context_id, end)
-            except BaseException:
-                self.close()
-                raise
+            end, final = self._hub.visible(self.context_id)
+            self.at = self._taken = end if cursor is None else _place(cursor, self.context_id, end)
             self.begun = True
             if final and self._at_least(end):
                 self.close()
 
+    def catch_up(self) -> None:
+        """Queues the next stretch from disk; makes it live where there is none. Blocks."""
+        with self._reading, self._failing():
+            if self.live or self.ended:
+                return
+            end, _ = self._hub.visible(self.context_id)
+            if self._at_least(end):
+                with self._hub.lock:
+                    if self._at_least(self._seen):
+                        self._go_live()
+                        return
+                    end = self._seen
+            at, frames = self._read_context(end) if self.context_id is not None else self._read_feed(end)
+            with self._hub.lock:
+                self.at = at
+                self._push(frames)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What fails here ends it. It is kept for `check`: who waited for this thread may have been cancelled."""
+        try:
+            yield
+        except FastpacaError as error:
+            self._failure = error
+            self.close()
+
+    def check(self) -> None:
+        """Raises what it failed with, once."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
     def take(self) -> list[Frame]:
-        """What has come, oldest first. Raises what ended it, once nothing is left."""
+        """What has come, oldest first. Raises what it failed with, once nothing is left."""
         with self._hub.lock:
             frames = list(self._queue)
             self._clear()
             self._taken = self.at
-        if not frames and self._failure is not None:
-            raise self._failure
+        if not frames:
+            self.check()
         return frames
-
-    def catch_up(self) -> None:
-        """Queues the next stretch from disk; makes it live where there is none. Blocks. Raises a `FastpacaError`."""
-        with self._reading:
-            if self.live or self.ended:
-                return
-            try:
-                end, _ = self._hub.visible(self.context_id)
-                if self._at_least(end):
-                    with self._hub.lock:
-                        if self._at_least(self._seen):
-                            self._go_live()
-                            return
-                        end = self._seen
-                at, frames = self._read_context(end) if self.context_id is not None else self._read_feed(end)
-            except BaseException:
-                self.close()
-                raise
-            with self._hub.lock:
-                self.at = at
-                self._push(frames)
 
     def close(self) -> None:
         """Ends it: nothing more comes. Any thread may do it; whoever waits is told."""

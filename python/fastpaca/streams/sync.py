@@ -58,6 +58,7 @@ class Frames:
             )
         if not self._subscription.begun:
             self._subscription.begin(cursor)
+            self._subscription.check()
         return self._subscription
 
     @property
