@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fastpaca.simulate.recording import Native, record
 from fastpaca.simulate.rules import Checker
 from fastpaca.transcripts import Recorded, TranscriptError, read
 from tests.simulate.conftest import agent
+from tests.support import memory
 
 Write = Callable[..., Path]
 
@@ -111,22 +113,66 @@ def test_a_budget_that_nothing_fits_is_refused(transcript: Write) -> None:
     assert (total.calls, total.refused, total.rejected, total.cost_per_1000_calls) == (2, 2, 0, 0)
 
 
-def test_anthropic_conversations_get_anthropic_requests(transcript: Write) -> None:
+def anthropic(turns: int) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
-    for n in range(12):
+    for n in range(turns):
+        thinking = {"type": "thinking", "thinking": "Let me see.", "signature": f"c2ln{n}"}
         use = {"type": "tool_use", "id": f"toolu_{n}", "name": "read", "input": {"n": n}}
         result = {"type": "tool_result", "tool_use_id": f"toolu_{n}", "content": "line " * 50}
-        messages += [{"role": "user", "content": f"Read {n}"}, {"role": "assistant", "content": [use]}]
+        messages += [{"role": "user", "content": f"Read {n}"}, {"role": "assistant", "content": [thinking, use]}]
         messages += [{"role": "user", "content": [result]}, {"role": "assistant", "content": "Done."}]
-    results = simulate.run([transcript(messages)], policies=["budget"], budgets=[500])
+    return messages
+
+
+def test_anthropic_conversations_get_anthropic_requests(transcript: Write) -> None:
+    path = transcript(anthropic(12))
+    results = simulate.run([path], policies=["budget"], budgets=[500])
     assert {run.strategy: run.format for run in results.runs} == {
         "budget": "anthropic",
         "sliding window": "openai",
         "trim_messages": "openai",
     }
     assert by_name(results.totals)["budget"].rejected == 0
-    again = simulate.run([transcript(messages)], policies=["budget"], budgets=[500], provider="openai")
+    again = simulate.run([path], policies=["budget"], budgets=[500], provider="openai")
     assert {run.format for run in again.runs} == {"openai"}
+
+
+def continues(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether a request is the one before with something behind it, be it in its last message."""
+    *whole, last = before["messages"]
+    if before.get("system") != after.get("system") or after["messages"][: len(whole)] != whole:
+        return False
+    there = after["messages"][len(whole)]
+    return bool(last["role"] == there["role"] and there["content"][: len(last["content"])] == last["content"])
+
+
+def test_requests_in_anthropic_s_format_are_those_of_windows(transcript: Write) -> None:
+    policy = {"strategy": "strip_tool_results", "config": {"keep_last": 1, "keep_tokens": 100, "clear_at_least": 50}}
+    messages = anthropic(40)
+    (total,) = simulate.run(
+        [transcript(messages)],
+        policies=["strip_tool_results:keep_last=1,keep_tokens=100,clear_at_least=50"],
+        budgets=[2000],
+        with_peers=False,
+    ).totals
+    engine = memory.memory_engine()
+    memory.write(engine, "chat", "configure", token_budget=2000, policy=policy)
+    requests: list[dict[str, Any]] = []
+    tokens = 0
+    for message in messages:
+        if message["role"] == "assistant":
+            raw = engine.read("chat", lambda context, fetched: context.window(fetched, format="anthropic", close=True))
+            window = json.loads(raw)
+            requests.append(window["request"])
+            tokens += window["used_tokens"]
+        memory.append(engine, "chat", [message])
+    engine.close()
+    breaks = sum(not continues(one, other) for one, other in pairwise(requests))
+    assert (total.calls, total.breaks, total.rejected) == (len(requests), breaks, 0)
+    assert total.window_tokens_mean == tokens / len(requests)
+    assert 3 < breaks < 40
+    assert total.prefix_share is not None
+    assert 0.5 < total.prefix_share < 1
 
 
 def test_settings_are_refused_before_anything_is_read() -> None:
