@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+import fastpaca
 from fastpaca import transfer
 from fastpaca.transfer import Options, Report
 from tests.support.data import DATA, needs_data
-from tests.transfer.conftest import Target, lines, told, turn, write
+from tests.support.server import Server
+from tests.transfer.conftest import Json, Target, lines, told, turn, write
+
+POLICY: Json = {"strategy": "last_n", "config": {"limit": 9}}
 
 
 def report(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -75,6 +79,29 @@ def test_another_message_in_its_place_is_seen(directory: Target, tmp_path: Path,
     changed[4] |= {"metadata": {"n": 1}} | change
     assert directory.load(write(path, *changed, *turn(2))) == 1
     assert len(directory.messages("chat")) == 8
+
+
+def test_behind_another_message_nothing_is_imported(directory: Target, tmp_path: Path) -> None:
+    with directory.open() as store:
+        store.context("chat", budget=1000).append([lines(1)[0], {"role": "user", "content": "Other"}])
+        before = store.context("chat").info()
+        path = write(tmp_path / "chat.jsonl", *lines(400))
+        found = transfer.load(
+            store, [path], Options(settings={"policy": {"strategy": "last_n", "config": {"limit": 9}}})
+        )
+        assert store.context("chat").info() == before
+    assert (found.present, found.imported, found.left_out, found.problems.count) == (1, 0, 1599, 1)
+
+
+def test_a_message_that_the_server_does_not_take(server: Server, tmp_path: Path) -> None:
+    large = {"role": "assistant", "content": "word " * 1_800_000}
+    path = write(tmp_path / "large.jsonl", *lines(1), large, *lines(1))
+    for _ in range(2):
+        with fastpaca.connect(server.url) as store:
+            found = transfer.load(store, [path])
+            assert len(list(store.context("large").messages())) == 4
+        assert (found.present + found.imported, found.left_out) == (4, 5)
+        assert found.problems.first == [f"{path}:5: the body has more than 8388608 bytes"]
 
 
 def test_the_policy_runs_once_at_the_end(target: Target, tmp_path: Path) -> None:
@@ -162,7 +189,8 @@ def test_somebody_else_writes_meanwhile(directory: Target, tmp_path: Path) -> No
             if read == 900:
                 store.context("chat").append({"role": "user", "content": "Me too"})
 
-        found = transfer.load(store, [path], progress=meddle)
+        found = transfer.load(store, [path], Options(settings={"policy": POLICY}), progress=meddle)
+        assert store.context("chat").info().policy == POLICY
         logged = [message.get("parts") for message in store.context("chat").messages()]
     assert not found.ok
     assert (found.imported, found.left_out, len(logged)) == (500, 1100, 501)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,9 +66,6 @@ class Incoming:
 
     def push(self, recorded: Recorded) -> None:
         """Takes the next message. What is refused is reported, and left out."""
-        if self._has_failed:
-            self._report.left_out += 1
-            return
         message = recorded.message
         if self._options.counts_anew:
             message.pop("token_count", None)
@@ -79,6 +77,9 @@ class Incoming:
             return
         if self._held and (len(self._held) == BATCH_MESSAGES or self.held_bytes + len(body) > BATCH_BYTES):
             self._flush(is_last=False)
+        if self._has_failed:
+            self._report.left_out += 1
+            return
         for side in self._pairing.push(message, recorded.place) if self._pairing is not None else ():
             self._report.orphans.add(f"{self._path}:{recorded.place}: result {side} has no call")
         self._digest.update(body)
@@ -95,6 +96,8 @@ class Incoming:
 
     def _flush(self, *, is_last: bool) -> None:
         left, self._held, self.held_bytes = self._held, [], 0
+        if self._has_failed:
+            return
         try:
             self._pass_over(left)
             if left or (self._exported is not None and not self._exists):
@@ -108,6 +111,10 @@ class Incoming:
             self._report.left_out += len(left)
             place = f":{left[0].place}" if left else ""
             self._report.problems.add(f"{self._path}{place}: {error}")
+            if self._configured is not None:
+                # It is not to stay under a policy that never runs.
+                with suppress(InvalidError, ConflictError, DataError):
+                    self._configure(self._options.configuration(self._exported, is_last=True))
 
     def _pass_over(self, left: list[Recorded]) -> None:
         """Takes out the messages that the log holds already. Raises `ConflictError` where it holds others."""
