@@ -18,6 +18,7 @@ from tests.support.faces import FACES
 from tests.support.server import Server
 
 Json = dict[str, Any]
+RUN = ("blocking", "http-async")
 Run = Callable[[Callable[[Any], Coroutine[Any, Any, None]]], None]
 
 
@@ -72,13 +73,13 @@ def runner(face: str, data: Path, url: str) -> Run:
     return call
 
 
-@pytest.fixture(params=["blocking", "http-async"])
+@pytest.fixture(params=RUN)
 def run(request: pytest.FixtureRequest, tmp_path: Path, server: Server) -> Run:
     """Runs a test, a coroutine function of a store: in process through threads, and over HTTP on the event loop."""
     return runner(request.param, tmp_path / "data", server.url)
 
 
-@pytest.fixture(params=FACES)
+@pytest.fixture(params=[face if face in RUN else pytest.param(face, marks=pytest.mark.slow) for face in FACES])
 def run_all(request: pytest.FixtureRequest, tmp_path: Path, server: Server) -> Run:
     """The same on every face."""
     return runner(request.param, tmp_path / "data", server.url)

@@ -4,6 +4,7 @@ against APIs on loopback that refuse what the providers would.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,12 +110,14 @@ def test_a_conversation_with_parallel_calls(
         assert str(third).count("'signature': 'c2ln'") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", SCRIPTS)
 def test_it_runs_as_it_stands(example: str, tmp_path: Path) -> None:
     with scripted(example) as api:
         assert ran(f"{example}.py", tmp_path, **api.env) == "".join(f"{says}\n" for says in SAYS)
 
 
+@pytest.mark.slow
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = blocks(ROOT / "docs" / "integrations.md", "python api")
     with FakeApi(chat_completion(1, text=SAYS[0])) as api:
@@ -127,6 +130,17 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert store.context("chat-1").info().used_tokens > 50  # what the API counted for the question alone is 51
 
 
+@pytest.fixture
+def event_loop() -> Iterator[None]:
+    """Where `run_sync` finds none, it makes one and leaves it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.mark.usefixtures("event_loop")
 def test_pydantic_ai(chat: fastpaca.Context) -> None:
     """A run gets what it would get of the messages that the runs before gave back."""
     example = loaded("pydantic_ai_agent")

@@ -28,6 +28,7 @@ def ran(example: str, folder: Path, **env: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "says"),
     [

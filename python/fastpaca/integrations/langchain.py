@@ -80,7 +80,7 @@ class FastpacaMiddleware(AgentMiddleware[AgentState[Any], ContextT, Any]):
         if found is None:
             message = "context_id: give one, or run the agent with a thread_id in its config"
             raise InvalidError(message, details={"field": "context_id"})
-        return found
+        return str(found)
 
     def _keep(self, context: AnyContext) -> AnyContext:
         """Contexts are configured once. They hold no messages, so many are kept."""
