@@ -31,6 +31,7 @@ import fastpaca
 from fastpaca import errors, providers
 from fastpaca.integrations.langchain import FastpacaMiddleware, window_messages
 from tests.integrations.conftest import Run, settled
+from tests.support.server import Server
 
 
 class Model(FakeMessagesListChatModel):
@@ -161,15 +162,21 @@ def test_the_model_sees_what_it_sees_without(run_all: Run, name: str) -> None:
     run_all(test)
 
 
-def test_invoke_and_ainvoke(store: Any) -> None:
+@pytest.mark.parametrize("over_http", [False, True])
+def test_invoke_and_ainvoke(over_http: bool, tmp_path: Path, server: Server, name: str) -> None:
+    with fastpaca.connect(server.url) if over_http else fastpaca.open(tmp_path / "data") as store:
+        blocking_and_not(store, name)
+
+
+def blocking_and_not(store: fastpaca.Store, name: str) -> None:
     agent = create_agent(
         model(*SCRIPT), [add], middleware=[FastpacaMiddleware(store, budget=9000)], checkpointer=InMemorySaver()
     )
-    agent.invoke(text(TURNS[0]), thread("t"))
-    asyncio.run(agent.ainvoke(text(TURNS[1]), thread("t")))
-    state = agent.invoke(text(TURNS[2]), thread("t"))
+    agent.invoke(text(TURNS[0]), thread(name))
+    asyncio.run(agent.ainvoke(text(TURNS[1]), thread(name)))
+    state = agent.invoke(text(TURNS[2]), thread(name))
     assert list(state) == ["messages"]
-    assert logged(store.context("t")) == texts(state["messages"])
+    assert logged(store.context(name)) == texts(state["messages"])
 
 
 def test_a_window_that_cuts(store: Any) -> None:

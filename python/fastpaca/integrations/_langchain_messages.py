@@ -29,7 +29,6 @@ from fastpaca.integrations._awaited import digest
 from fastpaca.types import Window
 
 _CALL_BLOCKS = {"tool_use": "id", "tool_call": "id", "function_call": "call_id"}
-_SIGNED = ("thinking", "redacted_thinking")
 _KINDS: dict[str, Callable[..., BaseMessage]] = {
     "human": HumanMessage,
     "ai": AIMessage,
@@ -161,7 +160,12 @@ def _blocks(message: dict[str, Any]) -> list[Any]:
 
 
 def _is_signed(block: Any) -> bool:
-    return isinstance(block, dict) and block.get("type") in _SIGNED
+    """Thinking that Anthropic signed or redacted; others have blocks of the same type."""
+    if not isinstance(block, dict):
+        return False
+    return block.get("type") == "redacted_thinking" or (
+        block.get("type") == "thinking" and bool(block.get("signature"))
+    )
 
 
 def _foreign(messages: Sequence[dict[str, Any]]) -> list[BaseMessage]:
