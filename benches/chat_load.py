@@ -48,7 +48,7 @@ class Size:
 
 
 FULL = Size(rounds=5, seconds=4.0, cycles=20, cadence=100)
-QUICK = Size(rounds=1, seconds=0.8, cycles=6, cadence=20)
+QUICK = Size(rounds=1, seconds=0.5, cycles=5, cadence=20)
 
 
 class Messages:

@@ -210,8 +210,8 @@ def _trim(given: list[dict[str, Any]]) -> Callable[[], object]:
 
 def measure(*, quick: bool) -> tuple[list[Figures], list[str]]:
     """Everything of this file, and what was not there."""
-    rounds = 2 if quick else 7
-    found, skipped = sessions(rounds=rounds, calls=10 if quick else 50)
+    rounds = 1 if quick else 7
+    found, skipped = sessions(rounds=rounds, calls=5 if quick else 50)
     trimmed, missing = trimming(rounds=rounds, sizes=(1_000, 10_000) if quick else (1_000, 10_000, 100_000))
     return found + trimmed, skipped + missing
 
