@@ -289,8 +289,9 @@ class Context:
         `cache` "auto" where the format has breakpoints. `explain` adds an explanation.
         """
 
-    def window_tag(
+    def tagged_window(
         self,
+        fetched: Fetched,
         *,
         budget_tokens: int | None = None,
         fit: str = "steps",
@@ -299,8 +300,15 @@ class Context:
         cache: str | None = None,
         at_version: int | None = None,
         explain: bool = False,
-    ) -> str:
-        """An entity tag of the window: equal tags, equal bytes."""
+        if_version: int | None = None,
+        min_version: int | None = None,
+        known_tags: Sequence[str] | None = None,
+    ) -> tuple[str, bytes | None, str | None]:
+        """An entity tag (equal tags, equal bytes), the window, and the context's model.
+
+        There is no window where the caller has it: that of `if_version`, or of one of `known_tags` (`*`: of any).
+        Raises `CoreError` for a `min_version` that is not reached, and as `window`.
+        """
 
     def compactions(self, fetched: Fetched, *, cursor: int | None = None, limit: int) -> bytes:
         """A page of compactions and reverts of versions before `cursor`, newest first, as JSON."""

@@ -413,19 +413,14 @@ def writable(context: _core.Context, _: _core.Fetched) -> None:
         raise TombstonedError("the context is deleted and takes no more writes")
 
 
-def at_version(context: _core.Context, min_version: int | None) -> None:
-    """Raises `NotYetError` where the visible version is older than what the caller has seen."""
-    actual = context.version
-    if min_version is not None and actual is not None and actual < min_version:
-        message = f"version {min_version} is not reached, the context is at version {actual}"
-        raise NotYetError(message, details={"wanted": min_version, "actual": actual})
-
-
-def not_before(min_version: int, operation: Operation[T]) -> Operation[T]:
-    """A read of a state that is not older than what the caller has seen."""
+def not_before(min_version: int | None, operation: Operation[T]) -> Operation[T]:
+    """A read of a state that is not older than what the caller has seen. It raises `NotYetError` for an older one."""
 
     def run(context: _core.Context, fetched: _core.Fetched) -> T:
-        at_version(context, min_version)
+        actual = context.version
+        if min_version is not None and actual is not None and actual < min_version:
+            message = f"version {min_version} is not reached, the context is at version {actual}"
+            raise NotYetError(message, details={"wanted": min_version, "actual": actual})
         return operation(context, fetched)
 
     return run

@@ -133,6 +133,8 @@ class Handles:
     def account(self, handle: Handle) -> None:
         """Notes what a context holds, and drops the least recently used ones over the bound."""
         held = handle.context.resident_bytes
+        if held == handle.resident_bytes:
+            return
         with self._handles_lock:
             if handle.evicted:
                 return

@@ -50,7 +50,7 @@ fn windows(criterion: &mut Criterion) {
     let whole = WindowRequest::default();
     let (mut context, stored) = filled(200, 1_000_000);
     criterion.bench_function("window of 200 messages, hot", |bencher| {
-        bencher.iter(|| context.window(black_box(whole), &stored).unwrap());
+        bencher.iter(|| context.window(black_box(whole), &stored).unwrap().to_vec());
     });
     // A budget of 200 messages: the window stays as large while the context grows.
     let body = one(0, true);
@@ -58,7 +58,7 @@ fn windows(criterion: &mut Criterion) {
     criterion.bench_function("append, then the window of about 200 messages", |bencher| {
         bencher.iter(|| {
             write(&mut context, Route::Append, black_box(&body));
-            context.window(black_box(whole), &stored).unwrap()
+            context.window(black_box(whole), &stored).unwrap().to_vec()
         });
     });
 }
@@ -94,7 +94,7 @@ fn formats(criterion: &mut Criterion) {
             });
             let request = WindowRequest { format, ..WindowRequest::default() };
             criterion.bench_function(&format!("200 {name} as {}, hot", format.name()), |bencher| {
-                bencher.iter(|| context.window(black_box(request), &stored).unwrap());
+                bencher.iter(|| context.window(black_box(request), &stored).unwrap().to_vec());
             });
         }
     }
@@ -108,7 +108,7 @@ fn selecting(criterion: &mut Criterion) {
             bencher.iter(|| {
                 budget = if budget > 4_000 { budget - 100 } else { 20_000 };
                 let request = WindowRequest { budget: Some(budget), largest: true, ..WindowRequest::default() };
-                context.window(black_box(request), &stored).unwrap()
+                context.window(black_box(request), &stored).unwrap().to_vec()
             });
         });
         let mut budget = 20_000;

@@ -17,7 +17,7 @@ use crate::plan::{self, Draft};
 use crate::policy::{Decision, Idle};
 use crate::record::{After, Record, StoredRecord};
 use crate::render::{self, Rendering};
-use crate::reply::ReplyShape;
+use crate::reply::{ReplyShape, WindowReply};
 use crate::request::{Action, Request};
 use crate::state::{self, State};
 use crate::tokens::Counting;
@@ -149,19 +149,7 @@ impl Context {
 
     /// Names the chunks that an index lacks by their whole keys.
     pub(crate) fn with_keys<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| match error {
-            Error::Need(mut need) => {
-                for (family, key) in &mut need.keys {
-                    if let (Family::Index, Some(number)) =
-                        (*family, key.as_slice().try_into().ok().map(u64::from_be_bytes))
-                    {
-                        *key = keys::chunk(&self.id, number);
-                    }
-                }
-                Error::Need(need)
-            }
-            other => other,
-        })
+        with_keys(&self.id, result)
     }
 
     /// Plans a write on the planned state. `incarnation` is used where the request creates the context, `decision` where a
@@ -392,32 +380,16 @@ impl Context {
         puts
     }
 
-    /// The window. Nothing where the caller has it already (`if_version` is the visible version).
+    /// The window.
     ///
     /// # Errors
     /// [`Error::BudgetTooSmall`], [`Error::UnknownContext`], [`Error::Need`].
-    pub fn window(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
+    pub fn window(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<WindowReply<'_>> {
         self.absorb(fetched)?;
-        let result = self.window_reply(request, fetched);
-        self.with_keys(result)
-    }
-
-    fn window_reply(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
         let state = self.applied.as_ref().ok_or(Error::UnknownContext)?;
         let records = Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched };
-        self.rendered.reply(&Window::select(state, request)?, records)
-    }
-
-    /// A tag that changes with the reply of a window request, at an earlier version or now.
-    ///
-    /// # Errors
-    /// [`Error::UnknownContext`].
-    pub fn window_tag(&self, request: WindowRequest, at_version: Option<u64>, explained: bool) -> Result<String> {
-        let state = self.state()?;
-        let version = at_version.unwrap_or(state.version);
-        let asked = format!("{request:?} {explained}");
-        let digest = crate::record::digest(&[&state.incarnation, &version.to_le_bytes(), asked.as_bytes()]);
-        Ok(format!("\"{}-{}\"", version, render::hex(digest.get(..8).unwrap_or_default())))
+        let reply = Window::select(state, request).and_then(|window| self.rendered.reply(&window, records));
+        with_keys(&self.id, reply)
     }
 
     /// A page of the log.
@@ -444,4 +416,20 @@ impl Context {
             + self.recent.resident_bytes()
             + self.links.resident_bytes()
     }
+}
+
+/// Names the chunks that an index lacks by their whole keys.
+fn with_keys<T>(id: &str, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Need(mut need) => {
+            for (family, key) in &mut need.keys {
+                if let (Family::Index, Some(number)) = (*family, key.as_slice().try_into().ok().map(u64::from_be_bytes))
+                {
+                    *key = keys::chunk(id, number);
+                }
+            }
+            Error::Need(need)
+        }
+        other => other,
+    })
 }

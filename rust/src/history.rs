@@ -9,6 +9,8 @@ mod list;
 mod reads;
 pub mod standing;
 
+pub use reads::{AskedWindow, Known};
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

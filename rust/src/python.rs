@@ -18,7 +18,9 @@ use crate::context::{Context as CoreContext, Outcome, Put};
 use crate::error::{Error, Family, CODES, INVALID_CODES};
 use crate::fetched::Fetched as CoreFetched;
 use crate::format::Format;
+use crate::history::{AskedWindow, Known};
 use crate::policy::Decision;
+use crate::reply::WindowReply;
 use crate::request::{self, Request as CoreRequest, Route};
 use crate::tokens::Counting as CoreCounting;
 use crate::window::WindowRequest;
@@ -48,6 +50,9 @@ fn family(number: u8) -> PyResult<Family> {
 
 /// Budget, fit, close, format and cache of a window.
 type Asked<'a> = (Option<u64>, &'a str, bool, &'a str, Option<&'a str>);
+
+/// Entity tag, reply and model of a window.
+type PyWindow = (String, Option<Py<PyBytes>>, Option<String>);
 
 type PyPut = (u8, Py<PyBytes>, Option<Py<PyBytes>>);
 
@@ -240,6 +245,22 @@ impl Context {
         let breakpoints = format.breakpoints(cache).map_err(|error| self.raise(py, error))?;
         Ok(WindowRequest { budget, largest, close, format, breakpoints })
     }
+
+    fn read_window(&self, py: Python<'_>, asked: &AskedWindow, known: &Known, fetched: &Fetched) -> PyResult<PyWindow> {
+        let mut context = self.locked(py);
+        let read = context.read_window(asked, known, &fetched.lock());
+        let (tag, reply) = read.map_err(|error| self.raise(py, error))?;
+        // Joined where it stays: a copy of a window costs about as much as its selection.
+        let joined = |reply: WindowReply<'_>| {
+            PyBytes::new_with(py, reply.len(), |buffer| {
+                reply.fill(buffer);
+                Ok(())
+            })
+        };
+        let body = reply.map(joined).transpose()?.map(Bound::unbind);
+        let model = context.state().map_err(|error| self.raise(py, error))?.config.model.clone();
+        Ok((tag, body, model))
+    }
 }
 
 #[pymethods]
@@ -363,20 +384,21 @@ impl Context {
         cache: Option<&str>,
         at_version: Option<u64>,
         explain: bool,
-    ) -> PyResult<Py<PyBytes>> {
+    ) -> PyResult<Option<Py<PyBytes>>> {
         let request = self.window_request(py, (budget_tokens, fit, close, format, cache))?;
-        let reply = self.locked(py).read_window(request, at_version, explain, &fetched.lock());
-        Ok(PyBytes::new(py, &reply.map_err(|error| self.raise(py, error))?).unbind())
+        let asked = AskedWindow { request, at_version, explained: explain };
+        Ok(self.read_window(py, &asked, &Known::default(), fetched)?.1)
     }
 
     #[pyo3(signature = (
-        *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None,
-        explain = false
+        fetched, *, budget_tokens = None, fit = "steps", close = false, format = "parts", cache = None, at_version = None,
+        explain = false, if_version = None, min_version = None, known_tags = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords of one query")]
-    fn window_tag(
+    fn tagged_window(
         &self,
         py: Python<'_>,
+        fetched: &Fetched,
         budget_tokens: Option<u64>,
         fit: &str,
         close: bool,
@@ -384,9 +406,14 @@ impl Context {
         cache: Option<&str>,
         at_version: Option<u64>,
         explain: bool,
-    ) -> PyResult<String> {
+        if_version: Option<u64>,
+        min_version: Option<u64>,
+        known_tags: Option<Vec<String>>,
+    ) -> PyResult<PyWindow> {
         let request = self.window_request(py, (budget_tokens, fit, close, format, cache))?;
-        self.locked(py).window_tag(request, at_version, explain).map_err(|error| self.raise(py, error))
+        let asked = AskedWindow { request, at_version, explained: explain };
+        let known = Known { version: if_version, tags: known_tags.unwrap_or_default(), min_version };
+        self.read_window(py, &asked, &known, fetched)
     }
 
     #[pyo3(signature = (fetched, *, cursor = None, limit))]

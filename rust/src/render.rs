@@ -158,13 +158,31 @@ impl Rendering {
 
     /// Appends `"messages":[...]` or `"request":{...}`, this one with cache breakpoints where they are asked for.
     pub fn write(&self, out: &mut Json, breakpoints: bool) {
+        let items = self.begin(out, breakpoints);
+        out.0.extend_from_slice(items);
+        out.raw(self.end());
+    }
+
+    /// Appends what stands before the items, and gives these; [`Self::end`] stands behind them.
+    pub fn begin(&self, out: &mut Json, breakpoints: bool) -> &[u8] {
         match self {
             Self::Parts(items) => {
                 out.raw("\"messages\":[");
-                out.0.extend_from_slice(&items.0);
-                out.raw("]");
+                &items.0
             }
-            Self::Request(request) => request.write(out, breakpoints),
+            Self::Request(request) => {
+                request.write(out, breakpoints);
+                &[]
+            }
+        }
+    }
+
+    /// What stands behind the items.
+    #[must_use]
+    pub fn end(&self) -> &'static str {
+        match self {
+            Self::Parts(_) => "]",
+            Self::Request(_) => "",
         }
     }
 

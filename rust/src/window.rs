@@ -10,6 +10,7 @@ use crate::limits::RENDERED_WINDOWS_MAX;
 use crate::message::{Message, Role};
 use crate::record::digest;
 use crate::render::{self, hex, Json, Rendering};
+use crate::reply::WindowReply;
 use crate::stale::{self, Fresh};
 use crate::state::{State, RULES};
 use crate::suggest::suggested_range;
@@ -58,26 +59,32 @@ impl RenderedWindows {
     ///
     /// # Errors
     /// [`Error::Need`] for records and index chunks.
-    pub fn reply(&mut self, window: &Window<'_>, records: Records<'_>) -> Result<Vec<u8>> {
-        self.uses += 1;
-        let at = self.windows.iter().position(|rendered| rendered.token == window.token);
-        let mut current = match at {
-            Some(at) => self.windows.swap_remove(at),
-            None => window.begun()?,
-        };
-        current.used = self.uses;
+    pub fn reply(&mut self, window: &Window<'_>, records: Records<'_>) -> Result<WindowReply<'_>> {
+        let current = self.used(window)?;
         // Nothing is rendered while a record lacks, so what was rendered before stays good.
-        let reply = match window.render(&mut current, records) {
-            Ok(()) => window.reply(&current),
-            Err(lacking) => Err(lacking),
+        window.render(current, records)?;
+        window.reply(current)
+    }
+
+    /// What was rendered of a window, or nothing yet, in place of the one that was not used for longest.
+    fn used(&mut self, window: &Window<'_>) -> Result<&mut Rendered> {
+        self.uses += 1;
+        let at = match self.windows.iter().position(|rendered| rendered.token == window.token) {
+            Some(at) => at,
+            None => {
+                let begun = window.begun()?;
+                if self.windows.len() >= RENDERED_WINDOWS_MAX {
+                    let oldest = self.windows.iter().enumerate().min_by_key(|(_, rendered)| rendered.used);
+                    let oldest = oldest.map_or(0, |(at, _)| at);
+                    self.windows.swap_remove(oldest);
+                }
+                self.windows.push(begun);
+                self.windows.len() - 1
+            }
         };
-        self.windows.push(current);
-        if self.windows.len() > RENDERED_WINDOWS_MAX {
-            let oldest = self.windows.iter().enumerate().min_by_key(|(_, rendered)| rendered.used);
-            let oldest = oldest.map_or(0, |(at, _)| at);
-            self.windows.swap_remove(oldest);
-        }
-        reply
+        let current = self.windows.get_mut(at).ok_or_else(|| Error::corrupt("a rendered window is lost"))?;
+        current.used = self.uses;
+        Ok(current)
     }
 
     /// Bytes held in memory.
@@ -163,10 +170,10 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks.
-    pub fn reply(&self, rendered: &Rendered) -> Result<Vec<u8>> {
+    pub fn reply<'b>(&self, rendered: &'b Rendered) -> Result<WindowReply<'b>> {
         let state = self.state;
         let items = &rendered.items;
-        let mut out = Json(Vec::with_capacity(items.resident_bytes() + 512));
+        let mut out = Json(Vec::with_capacity(512));
         let used = self.limits.used(self.selection.tokens);
         out.raw("{\"version\":").number(state.version).raw(",\"used_tokens\":").number(used);
         out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
@@ -181,16 +188,18 @@ impl<'a> Window<'a> {
         segments(&mut out, state, &self.selection.spans)?;
         out.raw("],");
         if self.closing.is_empty() {
-            items.write(&mut out, self.request.breakpoints);
-        } else {
-            let mut closed = items.clone();
-            for repair in &self.closing {
-                closed.push_repair(repair.tokens, state.updated_ms, &repair.body);
-            }
-            closed.write(&mut out, self.request.breakpoints);
+            let items_bytes = items.begin(&mut out, self.request.breakpoints);
+            let mut after = Json::default();
+            after.raw(items.end()).raw("}");
+            return Ok(WindowReply { before: out, items: items_bytes, after });
         }
+        let mut closed = items.clone();
+        for repair in &self.closing {
+            closed.push_repair(repair.tokens, state.updated_ms, &repair.body);
+        }
+        closed.write(&mut out, self.request.breakpoints);
         out.raw("}");
-        Ok(out.0)
+        Ok(WindowReply { before: out, ..WindowReply::default() })
     }
 
     /// What the window ends with.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from fastpaca.engine import at_version
+from fastpaca import _core
 from fastpaca.http import query
+from fastpaca.http.read import page
 from fastpaca.http.write import Writer
 
 if TYPE_CHECKING:
     from falcon.asgi import Response
 
-    from fastpaca import _core
     from fastpaca.http.request import Request
     from fastpaca.http.service import Service
 
@@ -31,15 +31,7 @@ class Compactions:
 
     async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
         """A page of them, newest first."""
-        wanted = query.read(req.query_string, LIST_QUERY)
-        wanted.setdefault("limit", query.LIMIT.default)
-        min_version = wanted.pop("min_version", None)
-
-        def page(context: _core.Context, fetched: _core.Fetched) -> bytes:
-            at_version(context, min_version)
-            return context.compactions(fetched, **wanted)
-
-        resp.data = await self._service.engine.aread(context_id, page)
+        resp.data = await page(self._service.engine, req, context_id, LIST_QUERY, _core.Context.compactions)
 
     on_head = on_get
 
@@ -53,7 +45,7 @@ class Revert(Writer):
             query.read(req.query_string, query.NONE)
         body = await req.json_body(self.service.config.body_bytes_max)
         number = query.VERSION.read("version", version)
-        await self.submit(req, resp, context_id, "revert", _with_version(body, number))
+        await self.write(req, resp, context_id, "revert", _with_version(body, number))
 
 
 class Lease:

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fastpaca.engine import at_version
+from fastpaca.engine import not_before
 from fastpaca.fields import refuse
 from fastpaca.http import query
 from fastpaca.http.write import Writer
@@ -14,7 +14,6 @@ from fastpaca.http.write import Writer
 if TYPE_CHECKING:
     from falcon.asgi import Response
 
-    from fastpaca import _core
     from fastpaca.http.request import Request
     from fastpaca.http.service import Service
 
@@ -55,12 +54,8 @@ class Context(Writer):
 
     async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
         """Configuration and state."""
-        wanted = query.read(req.query_string, READ_QUERY)
-
-        def describe(context: _core.Context, _fetched: _core.Fetched) -> bytes:
-            at_version(context, wanted.get("min_version"))
-            return context.describe()
-
+        min_version = query.read(req.query_string, READ_QUERY).get("min_version")
+        describe = not_before(min_version, lambda context, _: context.describe())
         resp.data = await self.service.engine.aread(context_id, describe)
 
     on_head = on_get
@@ -73,7 +68,7 @@ class Context(Writer):
             if body:
                 refuse("invalid_field", "if_version", "stands in the query: then there must be no body")
             body = b'{"if_version":%d}' % if_version
-        await self.submit(req, resp, context_id, "tombstone", body)
+        await self.write(req, resp, context_id, "tombstone", body)
         resp.status = 204
         resp.data = None
 

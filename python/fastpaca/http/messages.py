@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fastpaca.engine import at_version
+from fastpaca import _core
 from fastpaca.http import query
+from fastpaca.http.read import page
 from fastpaca.http.write import Writer
 
 if TYPE_CHECKING:
     from falcon.asgi import Response
 
-    from fastpaca import _core
     from fastpaca.http.request import Request
     from fastpaca.http.service import Service
 
@@ -43,16 +43,7 @@ class Messages(Writer):
 
     async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
         """Replays a page of the log."""
-        wanted = query.read(req.query_string, REPLAY_QUERY)
-        wanted.setdefault("limit", query.LIMIT.default)
-        wanted["all"] = wanted.pop("view", False)
-        min_version = wanted.pop("min_version", None)
-
-        def replay(context: _core.Context, fetched: _core.Fetched) -> bytes:
-            at_version(context, min_version)
-            return context.replay(fetched, **wanted)
-
-        resp.data = await self.service.engine.aread(context_id, replay)
+        resp.data = await page(self.service.engine, req, context_id, REPLAY_QUERY, _replay)
 
     on_head = on_get
 
@@ -65,14 +56,10 @@ class Tail:
 
     async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
         """The newest messages, a page at a time backwards."""
-        wanted = query.read(req.query_string, TAIL_QUERY)
-        wanted.setdefault("limit", query.LIMIT.default)
-        min_version = wanted.pop("min_version", None)
-
-        def tail(context: _core.Context, fetched: _core.Fetched) -> bytes:
-            at_version(context, min_version)
-            return context.tail(fetched, **wanted)
-
-        resp.data = await self._service.engine.aread(context_id, tail)
+        resp.data = await page(self._service.engine, req, context_id, TAIL_QUERY, _core.Context.tail)
 
     on_head = on_get
+
+
+def _replay(context: _core.Context, fetched: _core.Fetched, *, view: bool = False, **wanted: Any) -> bytes:
+    return context.replay(fetched, all=view, **wanted)

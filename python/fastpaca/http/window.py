@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from fastpaca.engine import at_version
 from fastpaca.http import query
 
 if TYPE_CHECKING:
@@ -28,32 +27,8 @@ QUERY: Final[query.Known] = {
     "cache": query.Choice({"auto": "auto"}),
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A window request. Called with a context, it gives tag, body, and the context's model.
-
-    There is no body where the caller has it already.
-    """
-
-    options: dict[str, Any]
-    if_version: int | None = None
-    min_version: int | None = None
-    known_tags: frozenset[str] = frozenset()
-
-    def __call__(self, context: _core.Context, fetched: _core.Fetched) -> tuple[str, bytes | None, str | None]:
-        """Runs on the visible state."""
-        at_version(context, self.min_version)
-        at_version(context, self.options.get("at_version"))
-        tag = context.window_tag(**self.options)
-        if self.if_version is not None and self.if_version == self.options.get("at_version", context.version):
-            return tag, None, context.model
-        if tag in self.known_tags or "*" in self.known_tags:
-            return tag, None, context.model
-        return tag, context.window(fetched, **self.options), context.model
-
-
-_DEFAULT: Final = Wanted({})
+# Headers hold ASCII, and names of models are few.
+_quoted: Final = lru_cache(quote)
 
 
 class Window:
@@ -64,13 +39,19 @@ class Window:
 
     async def on_get(self, req: Request, resp: Response, context_id: str) -> None:
         """The window, or 304."""
+        wanted: dict[str, Any] = query.read(req.query_string, QUERY) if req.query_string else {}
         tags = req.get_header("if-none-match")
-        wanted = _wanted(req.query_string, tags) if tags or req.query_string else _DEFAULT
-        tag, body, model = await self._service.engine.aread(context_id, wanted)
+        if tags:
+            wanted["known_tags"] = _tags(tags)
+
+        def read(context: _core.Context, fetched: _core.Fetched) -> tuple[str, bytes | None, str | None]:
+            return context.tagged_window(fetched, **wanted)
+
+        tag, body, model = await self._service.engine.aread(context_id, read)
         resp.set_header("etag", tag)
         if model is not None:
-            # Whoever converts the window goes by it. Headers hold ASCII.
-            resp.set_header("fastpaca-model", quote(model))
+            # Whoever converts the window goes by it.
+            resp.set_header("fastpaca-model", _quoted(model))
         if body is None:
             resp.status = 304
         else:
@@ -79,12 +60,6 @@ class Window:
     on_head = on_get
 
 
-def _wanted(query_string: str, tags: str | None) -> Wanted:
-    options = query.read(query_string, QUERY)
-    if_version, min_version = options.pop("if_version", None), options.pop("min_version", None)
-    return Wanted(options, if_version, min_version, _tags(tags or ""))
-
-
-def _tags(header: str) -> frozenset[str]:
+def _tags(header: str) -> list[str]:
     """The entity tags of `If-None-Match`, which are compared weakly. Ours hold no comma."""
-    return frozenset(tag.strip().removeprefix("W/") for tag in header.split(","))
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]

@@ -20,15 +20,14 @@ class Writer:
     def __init__(self, service: Service) -> None:
         self.service = service
 
-    async def write(self, req: Request, resp: Response, context_id: str, route: str) -> Reply:
-        """Runs a write that takes no query parameters, and answers with its reply."""
-        if req.query_string:
-            query.read(req.query_string, query.NONE)
-        body = await req.json_body(self.service.config.body_bytes_max)
-        return await self.submit(req, resp, context_id, route, body)
-
-    async def submit(self, req: Request, resp: Response, context_id: str, route: str, body: bytes) -> Reply:
-        """Runs a write whose body has been read."""
+    async def write(
+        self, req: Request, resp: Response, context_id: str, route: str, body: bytes | None = None
+    ) -> Reply:
+        """Runs a write and answers with its reply. Without `body` it is that of a request without query parameters."""
+        if body is None:
+            if req.query_string:
+                query.read(req.query_string, query.NONE)
+            body = await req.json_body(self.service.config.body_bytes_max)
         reply = await self.service.engine.awrite(context_id, route, body, key=req.key)
         resp.data = reply.body
         if reply.replayed:

@@ -5,54 +5,98 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::explain::Explainer;
 use crate::fetched::{Fetched, Records};
+use crate::record::digest;
+use crate::render::{hex, Json};
+use crate::reply::WindowReply;
+use crate::state::State;
 use crate::window::{RenderedWindows, Window, WindowRequest};
 
+/// Which window is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AskedWindow {
+    /// Its budget, cut and format.
+    pub request: WindowRequest,
+    /// As it was at that version.
+    pub at_version: Option<u64>,
+    /// With an explanation.
+    pub explained: bool,
+}
+
+impl AskedWindow {
+    /// Changes with the reply: the version of the window, and what else was asked for.
+    fn tag(&self, state: &State, version: u64) -> String {
+        let WindowRequest { budget, largest, close, format, breakpoints } = self.request;
+        let flags = [largest, close, breakpoints, self.explained, budget.is_some()].map(u8::from);
+        let budget = budget.unwrap_or_default().to_le_bytes();
+        let format = format.name().as_bytes();
+        let digest = digest(&[&state.incarnation, &version.to_le_bytes(), &budget, &flags, format]);
+        format!("\"{version}-{}\"", hex(digest.get(..8).unwrap_or_default()))
+    }
+}
+
+/// What the caller has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// It has the window of this version.
+    pub version: Option<u64>,
+    /// It has the windows of these entity tags; `*` stands for any.
+    pub tags: Vec<String>,
+    /// It has seen this version of the context.
+    pub min_version: Option<u64>,
+}
+
 impl Context {
-    /// The window as it was answered at an earlier version.
+    /// The window, now or as it was, with its entity tag, and with an explanation where that is asked for. There is no
+    /// reply where the caller has it already.
     ///
     /// # Errors
     /// As [`Context::window`]; [`Error::NotYet`].
-    pub fn window_at(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
-        if self.version() == Some(version) {
-            return self.window(request, fetched);
+    pub fn read_window(
+        &mut self,
+        asked: &AskedWindow,
+        known: &Known,
+        fetched: &Fetched,
+    ) -> Result<(String, Option<WindowReply<'_>>)> {
+        let state = self.state()?;
+        let version = asked.at_version.unwrap_or(state.version);
+        for wanted in [known.min_version, Some(version)].into_iter().flatten() {
+            if wanted > state.version {
+                return Err(Error::NotYet { wanted, actual: state.version });
+            }
         }
-        self.absorb(fetched)?;
-        let result = self.past_reply(version, request, fetched);
-        self.with_keys(result)
+        let tag = asked.tag(state, version);
+        if known.version == Some(version) || known.tags.iter().any(|known| *known == tag || known == "*") {
+            return Ok((tag, None));
+        }
+        let explanation = if asked.explained {
+            let explanation = self.explanation(asked.request, asked.at_version, fetched);
+            Some(self.with_keys(explanation)?)
+        } else {
+            None
+        };
+        let mut reply = match self.version() {
+            Some(now) if now != version => self.past_reply(version, asked.request, fetched)?,
+            _ => self.window(asked.request, fetched)?,
+        };
+        if let Some(explanation) = explanation {
+            reply.push_field("explanation", &explanation);
+        }
+        Ok((tag, Some(reply)))
     }
 
-    fn past_reply(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
+    fn past_reply(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<WindowReply<'static>> {
+        self.absorb(fetched)?;
+        let result = self.past_window(version, request, fetched);
+        self.with_keys(result).map(|bytes| WindowReply { before: Json(bytes), ..WindowReply::default() })
+    }
+
+    fn past_window(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {
         let (history, links) = self.history(fetched)?;
         let past = history.state_at(version, links)?;
         // Nothing is kept of it: prefixes of past and present windows may be equal, and the past one ends earlier.
-        RenderedWindows::default().reply(&Window::select(&past, request)?, history.records)
-    }
-
-    /// The window, now or as it was, with an explanation where that is asked for.
-    ///
-    /// # Errors
-    /// As [`Context::window_at`].
-    pub fn read_window(
-        &mut self,
-        request: WindowRequest,
-        at_version: Option<u64>,
-        explained: bool,
-        fetched: &Fetched,
-    ) -> Result<Vec<u8>> {
-        let mut reply = match at_version {
-            Some(version) => self.window_at(version, request, fetched)?,
-            None => self.window(request, fetched)?,
-        };
-        if explained {
-            let explanation = self.explanation(request, at_version, fetched);
-            let explanation = self.with_keys(explanation)?;
-            // The reply is an object: the explanation becomes its last field.
-            reply.pop();
-            reply.extend_from_slice(b",\"explanation\":");
-            reply.extend_from_slice(&explanation);
-            reply.push(b'}');
-        }
-        Ok(reply)
+        let mut rendered = RenderedWindows::default();
+        let reply = rendered.reply(&Window::select(&past, request)?, history.records)?;
+        Ok(reply.to_vec())
     }
 
     fn explanation(&mut self, request: WindowRequest, at_version: Option<u64>, fetched: &Fetched) -> Result<Vec<u8>> {
