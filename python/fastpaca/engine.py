@@ -137,14 +137,11 @@ class Engine:
         self._leases = Leases()
         # Writes of event loops that are settled. Filled and emptied by the log's writer thread alone.
         self._settled: list[asyncio.Future[None]] = []
+        self._waking: set[asyncio.AbstractEventLoop] = set()
         self._observers: list[OnGroup] = []
         self._consults = Consults(self)
         log.observe(self._wake_loops)
         self.hub = Hub(self)
-
-    def is_cold(self, context_id: str) -> bool:
-        """Whether the context has to be read from the log first, which takes a thread of an event loop."""
-        return self._handles.is_cold(context_id)
 
     def observe(self, on_group: OnGroup) -> None:
         """Adds what is called after each group of commits, on the writer's thread."""
@@ -195,14 +192,25 @@ class Engine:
             if self._handles.is_cold(context_id) or len(body) > _LARGE_BYTES:
                 ticket = await loop.run_in_executor(None, self._submit, context_id, route, body, key, settle)
             else:
-                ticket = self._submit(context_id, route, body, key, settle)
+                ticket = self._submit(context_id, route, body, key, settle, wake=False)
+                if loop not in self._waking:
+                    # Once for all that this turn of the loop submits: two threads that run take the interpreter from
+                    # each other, which costs more than the writer's work.
+                    self._waking.add(loop)
+                    loop.call_soon(self._wake, loop)
         except Deferred as deferred:
             return await asyncio.shield(asyncio.wrap_future(deferred.future))
         if not ticket.settled:
             await future
         return ticket.result()
 
-    def _submit(self, context_id: str, route: str, body: bytes, key: str | None, waiter: Waiter) -> Ticket:
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._waking.discard(loop)
+        self.log.wake()
+
+    def _submit(
+        self, context_id: str, route: str, body: bytes, key: str | None, waiter: Waiter, *, wake: bool = True
+    ) -> Ticket:
         """Parses, plans and hands over a write. `waiter` is called once it is settled, unless it is already.
 
         Raises `Deferred` where a custom policy is asked first.
@@ -230,7 +238,7 @@ class Engine:
                 if isinstance(planned, _core.Done):
                     ticket = self._done(handle, planned, waiter)
                 else:
-                    ticket = self._commit(handle, planned, waiter)
+                    ticket = self._commit(handle, planned, waiter, wake=wake)
             handle.writes += 1
             if handle.writes % _WRITES_ACCOUNTED == 0:
                 self._handles.account(handle)
@@ -276,8 +284,7 @@ class Engine:
                     return None
                 raise raised(error) from None
 
-    @staticmethod
-    def _done(handle: Handle, done: _core.Done, waiter: Waiter) -> Ticket:
+    def _done(self, handle: Handle, done: _core.Done, waiter: Waiter) -> Ticket:
         """Nothing to commit: settled already, or once the version that it tells of is visible."""
         ticket = Ticket(done.reply, done.version, waiter, False, done.replayed)
         visible = handle.context.version
@@ -285,9 +292,11 @@ class Engine:
             ticket.settled = True
         else:
             handle.waiting.setdefault(done.version, []).append(ticket)
+            # The loop that would wake the writer may be what waits here.
+            self.log.wake()
         return ticket
 
-    def _commit(self, handle: Handle, planned: _core.Commit, waiter: Waiter) -> Ticket:
+    def _commit(self, handle: Handle, planned: _core.Commit, waiter: Waiter, *, wake: bool = True) -> Ticket:
         ticket = Ticket(planned.reply, planned.version, waiter, planned.created, False)
         ticket.engine = self
         ticket.handle = handle
@@ -296,7 +305,7 @@ class Engine:
         ticket.puts = planned.puts
         handle.exists = True
         try:
-            self.log.submit(ticket)
+            self.log.submit(ticket, wake=wake)
         except FastpacaError:
             if self.log.poisoned:
                 handle.context.fail()

@@ -54,8 +54,8 @@ class CountingLog(RocksLog):
         self.counts.entries_read += len(found)
         return found
 
-    def submit(self, commit: Pending) -> None:
-        super().submit(commit)
+    def submit(self, commit: Pending, *, wake: bool = True) -> None:
+        super().submit(commit, wake=wake)
         self._submitted += 1
         if self._submitted >= self._hold:
             self._all_submitted.set()
@@ -149,7 +149,7 @@ def test_appends_that_meet_share_a_sync(tmp_path: Path, monkeypatch: pytest.Monk
     writers = 32
     if not grouped:
         # What it would cost without groups, and the proof that this test counts.
-        monkeypatch.setattr(group, "GROUP_ITEMS_MAX", 1)
+        monkeypatch.setattr(group, "GROUP_PUTS_MAX", 1)
     with opened(tmp_path / "data", hold=writers) as (engine, counts), ThreadPoolExecutor(writers) as pool:
         waiting = [pool.submit(engine.write, f"{CHAT}-{n}", "configure", b"{}") for n in range(writers)]
         for each in waiting:

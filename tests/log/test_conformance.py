@@ -186,6 +186,25 @@ def test_derived_writes_land_behind_the_commits_before_them(backend: Backend) ->
     assert log.position == 2
 
 
+def test_commits_without_a_wake_are_one_group_of_the_next_one(faulty: Backend) -> None:
+    faults = Faults()
+    log, outcomes = faulty.open(faults), Outcomes()
+    for version in range(3):
+        log.submit(outcomes.commit("c", version), wake=False)
+    time.sleep(0.05)
+    assert outcomes.reports == []
+    assert log.position == 0
+    log.wake()
+    outcomes.wait(3)
+    log.submit(outcomes.commit("c", 3), wake=False)
+    log.submit(outcomes.commit("c", 4))
+    assert [version for _, version, _ in outcomes.wait(5)] == list(range(5))
+    log.submit(outcomes.commit("c", 5), wake=False)
+    log.close()
+    assert outcomes.wait(6)[5] == ("c", 5, None)
+    assert (faults.writes, faults.syncs) == (3, 3)
+
+
 def test_derived_writes_alone_are_written_without_a_sync(faulty: Backend) -> None:
     faults = Faults()
     log = faulty.open(faults)

@@ -90,11 +90,16 @@ class Log(Protocol):
         """Whether a write or sync failed. It stays so until the store is opened again."""
         ...
 
-    def submit(self, commit: Pending) -> None:
+    def submit(self, commit: Pending, *, wake: bool = True) -> None:
         """Queues a commit and returns. Commits become durable, and are reported, in the order of submission.
 
+        Without `wake` it may stay queued until `wake` is called, or something else is submitted: for who submits many.
         Raises `ClosedError` or `PoisonedError`; then `done` is not called.
         """
+        ...
+
+    def wake(self) -> None:
+        """Sets the writer to work on what is queued."""
         ...
 
     def submit_derived(self, puts: Sequence[Put]) -> None:

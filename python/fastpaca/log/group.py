@@ -1,7 +1,7 @@
-"""Group commit: one thread takes all that is queued, writes it as one batch, syncs once, and reports in order.
+"""Group commit: one thread takes the group that has gathered, writes it at once, syncs once, and reports in order.
 
-While one group syncs, the next gathers in the queue, so the group's size follows the load by itself. A failure poisons:
-what was in the group has an unknown outcome, what is queued behind was never written, and nothing more is taken.
+While one group syncs, the next gathers, so the group's size follows the load by itself. A failure poisons: what was in
+the group has an unknown outcome, what has gathered behind was never written, and nothing more is taken.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Final
 
 from fastpaca.errors import ClosedError, FastpacaError, ForkedError, OutcomeUnknownError, PoisonedError
@@ -22,21 +22,24 @@ from fastpaca.log.base import Family, OnGroup, Pending, Put
 from fastpaca.log.feed import encode_entry, encode_position
 
 GROUP_BYTES_MAX = 4 * 1024 * 1024
-GROUP_ITEMS_MAX = 4096
+GROUP_PUTS_MAX = 16384
 
 _FEED: Final = int(Family.FEED)
 
 _logger = logging.getLogger("fastpaca.log")
-_Item = tuple[Pending | None, Sequence[Put], bytes, int]
-"""What is queued: the commit (None: derived writes), its puts, its feed entry, and how many bytes it puts."""
 
 
 @dataclass(slots=True)
 class Group:
     """What is written as one batch: every put in the order of submission, feed entries included."""
 
-    commits: list[Pending]
-    puts: list[Put]
+    commits: list[Pending] = field(default_factory=list)
+    puts: list[Put] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def is_full(self) -> bool:
+        """Whether what follows belongs to the next group. One item may be larger than the bound."""
+        return self.size_bytes >= GROUP_BYTES_MAX or len(self.puts) >= GROUP_PUTS_MAX
 
 
 class GroupWriter(ABC):
@@ -50,9 +53,12 @@ class GroupWriter(ABC):
         self._failure: BaseException | None = None
         self._refusal: FastpacaError | None = None
         self._on_group: OnGroup | None = None
-        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
-        # Held for a check and a put: after a refusal is set nothing more enters the queue, so nothing is left in it.
+        # Guards what gathers. After a refusal is set nothing more enters, so nothing is left behind.
         self._gate = threading.Lock()
+        self._groups = [Group()]
+        self._newest = position
+        self._woken = False
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"fastpaca-log {name}", daemon=True)
         _open_writers.add(self)
@@ -72,22 +78,50 @@ class GroupWriter(ABC):
         """Sets what is called after each group, on the writer's thread."""
         self._on_group = on_group
 
-    def submit(self, commit: Pending) -> None:
+    def submit(self, commit: Pending, *, wake: bool = True) -> None:
         """Queues a commit and returns. Raises `ClosedError` or `PoisonedError`."""
         # Encoded and measured here: a commit that is not well formed must fail its caller and not the writer's thread.
         entry = encode_entry(commit.version, commit.context_id)
-        self._put((commit, commit.puts, entry, _put_bytes(commit.puts)))
+        puts = commit.puts
+        size_bytes = _put_bytes(puts)
+        with self._gate:
+            group = self._gathering()
+            self._newest += 1
+            commit.position = self._newest
+            group.commits.append(commit)
+            group.puts += puts
+            group.puts.append((_FEED, encode_position(self._newest), entry))
+            group.size_bytes += size_bytes
+            if wake:
+                self._wake()
 
     def submit_derived(self, puts: Sequence[Put]) -> None:
         """Queues writes that nobody waits for. Raises `ClosedError` or `PoisonedError`."""
-        self._put((None, puts, b"", _put_bytes(puts)))
-
-    def _put(self, item: _Item) -> None:
+        size_bytes = _put_bytes(puts)
         with self._gate:
-            if self._refusal is not None:
-                # A new one each time: a raised exception keeps its traceback, and with it the frames of its raiser.
-                raise type(self._refusal)(*self._refusal.args) from self._failure
-            self._queue.put(item)
+            group = self._gathering()
+            group.puts += puts
+            group.size_bytes += size_bytes
+            self._wake()
+
+    def wake(self) -> None:
+        """Sets the writer to work on what is queued."""
+        with self._gate:
+            self._wake()
+
+    def _gathering(self) -> Group:
+        """The group that takes what is submitted. Under the gate."""
+        if self._refusal is not None:
+            # A new one each time: a raised exception keeps its traceback, and with it the frames of its raiser.
+            raise type(self._refusal)(*self._refusal.args) from self._failure
+        if self._groups[-1].is_full():
+            self._groups.append(Group())
+        return self._groups[-1]
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self._wakes.put(None)
 
     def close(self) -> None:
         """Writes what is queued, then releases the store."""
@@ -96,7 +130,7 @@ class GroupWriter(ABC):
                 return
             with self._gate:
                 self._refusal = ClosedError("this log is closed")
-                self._queue.put(None)
+                self._wake()
             self._thread.join()
             _open_writers.discard(self)
             self._release()
@@ -126,42 +160,24 @@ class GroupWriter(ABC):
         """In a forked child: let go of everything without touching what the parent uses."""
 
     def _run(self) -> None:
-        """The writer's thread: one group a round, until `close` has put its mark behind the last item."""
-        more = True
-        while more:
-            group, more = self._gather()
-            if self._failure is None:
-                self._commit(group)
-            else:
-                refused = PoisonedError("an earlier write failed; the store takes no more until it is opened again")
-                refused.__cause__ = self._failure
-                self._report(group.commits, refused)
+        """The writer's thread: what has gathered, whenever it is woken, until `close` has refused what would follow."""
+        ending = False
+        while not ending:
+            self._wakes.get()
+            with self._gate:
+                groups, self._groups = self._groups, [Group()]
+                self._woken = False
+                ending = isinstance(self._refusal, ClosedError)
+            for group in groups:
+                self._finish(group)
 
-    def _gather(self) -> tuple[Group, bool]:
-        """All that is queued, up to a group's bounds; and whether more may follow."""
-        commits: list[Pending] = []
-        puts: list[Put] = []
-        group = Group(commits, puts)
-        position, items, size_bytes = self._position, 0, 0
-        item = self._queue.get()
-        while item is not None:
-            commit, item_puts, entry, item_bytes = item
-            puts += item_puts
-            if commit is not None:
-                position += 1
-                commit.position = position
-                commits.append(commit)
-                puts.append((_FEED, encode_position(position), entry))
-            items += 1
-            size_bytes += item_bytes
-            # What follows belongs to the next group. One item may be larger than the bound.
-            if size_bytes >= GROUP_BYTES_MAX or items >= GROUP_ITEMS_MAX:
-                return group, True
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                return group, True
-        return group, False
+    def _finish(self, group: Group) -> None:
+        if self._failure is None:
+            self._commit(group)
+        else:
+            refused = PoisonedError("an earlier write failed; the store takes no more until it is opened again")
+            refused.__cause__ = self._failure
+            self._report(group.commits, refused)
 
     def _commit(self, group: Group) -> None:
         try:
