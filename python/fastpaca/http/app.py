@@ -13,6 +13,8 @@ from fastpaca.http.router import RawPathRouter
 from fastpaca.metrics import Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from falcon._typing import AsgiReceive, AsgiSend
 
     from fastpaca.config import Config
@@ -24,14 +26,14 @@ CONTEXT: Final = "/v1/contexts/{context_id}"
 class App(falcon.asgi.App[Request, falcon.asgi.Response]):
     """Falcon's, which can refuse a WebSocket with a status."""
 
-    # Its base is an application of WSGI as well, which mypy goes by.
-    async def __call__(  # type: ignore[override]
+    # Its base is an application of WSGI as well, which mypy goes by. No coroutine of its own: each request would pay.
+    def __call__(  # type: ignore[override]
         self, scope: dict[str, Any], receive: AsgiReceive, send: AsgiSend
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Answers one request, or serves one WebSocket."""
         if scope["type"] == "websocket":
             scope[errors.SEND] = send
-        await super().__call__(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
 def create_app(config: Config, service: Service) -> App:
