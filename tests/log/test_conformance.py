@@ -175,6 +175,26 @@ def test_get_many_keeps_the_order_and_marks_what_is_absent(backend: Backend) -> 
     assert log.get_many(Family.RECORDS, []) == []
 
 
+def test_a_panic_behind_a_failure_leaves_no_waiter(
+    faulty: Backend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class PanicError(BaseException):
+        """As what a driver in Rust panics with, no Exception."""
+
+    def panic(_: object) -> None:
+        raise PanicError
+
+    log, outcomes = faulty.open(Faults(fail_sync=1)), Outcomes()
+    monkeypatch.setattr(log, "_hide_failed", panic)
+    log.submit(outcomes.commit("c", 0))
+    [(_, _, error)] = outcomes.wait(1)
+    assert isinstance(error, OutcomeUnknownError)
+    assert log.poisoned
+    assert "may be visible" in caplog.text
+    with pytest.raises(PoisonedError):
+        log.submit(outcomes.commit("c", 1))
+
+
 def test_derived_writes_land_behind_the_commits_before_them(backend: Backend) -> None:
     log, outcomes = backend.open(), Outcomes()
     log.submit(outcomes.commit("c", 0, (Family.STATE, b"cc", b"from the commit")))

@@ -204,7 +204,8 @@ class GroupWriter(ABC):
         error.__traceback__ = None
         try:
             self._hide_failed(group.puts)
-        except Exception:
+        except BaseException:
+            # Even a panic of the driver, which is no Exception: whoever waits must be told.
             _logger.exception("the failed batch may be visible to readers")
         with self._gate:
             self._failure = error
