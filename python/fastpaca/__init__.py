@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fastpaca._core import __version__
 from fastpaca.aio import AsyncContext, AsyncStore
 from fastpaca.client import connect, connect_async
+from fastpaca.compaction.worker import compaction_worker
 from fastpaca.errors import FastpacaError
 from fastpaca.local import AsyncLocalTransport, LocalTransport, open_engine
 from fastpaca.sync import Context, Store
@@ -37,6 +38,7 @@ __all__ = [
     "Store",
     "Window",
     "__version__",
+    "compaction_worker",
     "connect",
     "connect_async",
     "open",

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Self, get_args
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar, get_args
 
 from fastpaca import types
 from fastpaca._core import PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
+from fastpaca.compaction.aio import AsyncAutoCompaction
+from fastpaca.compaction.options import LEASE_S, OnError
+from fastpaca.compaction.options import Options as CompactionOptions
 from fastpaca.engine import Reply
 from fastpaca.streams.frames import check_cursor
 from fastpaca.transport.aio import AsyncSubscription, AsyncTransport
 from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
+_Told = TypeVar("_Told", Appended, Compacted, Rewound, ContextInfo, Window)
 
 
 class AsyncContext:
@@ -27,6 +31,7 @@ class AsyncContext:
         self._pending: dict[str, object] = {}
         self._window_version: int | None = None
         self._version = 0
+        self._auto: AsyncAutoCompaction | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id!r}>"
@@ -63,7 +68,7 @@ class AsyncContext:
         tokenizer, metadata. What is the same already changes nothing.
         """
         self._pending.update(fields)
-        return ContextInfo.of((await self._write_pending()).body)
+        return self._told(ContextInfo.of((await self._write_pending()).body))
 
     async def _write_pending(self) -> Reply:
         pending, self._pending = self._pending, {}
@@ -80,6 +85,18 @@ class AsyncContext:
             await self._write_pending()
         reply = await self._transport.write(self.id, route, types.envelope(**fields), key=types.key_of(key))
         self._version = max(self._version, reply.version)
+        return reply
+
+    def _twin(self) -> Self:
+        """The same context, not older, for what goes on beside the caller and must not touch what it has seen."""
+        twin = type(self)(self._transport, self.id)
+        twin._version = self._version  # noqa: SLF001
+        return twin
+
+    def _told(self, reply: _Told) -> _Told:
+        """Passes a reply on; one that asks for a compaction sets off that of `auto_compact`."""
+        if self._auto is not None and reply.needs_compaction:
+            self._auto.begin()
         return reply
 
     # Operations
@@ -99,7 +116,7 @@ class AsyncContext:
         """
         fields = types.one_or_many(messages)
         reply = await self._write("append", idempotency_key, replace=replace or None, if_version=if_version, **fields)
-        return types.read(Appended, types.decode(reply.body), replayed=reply.replayed)
+        return self._told(types.read(Appended, types.decode(reply.body), replayed=reply.replayed))
 
     async def window(
         self,
@@ -116,6 +133,21 @@ class AsyncContext:
         `at_version` gives the window as it was then; `explain` adds its `explanation`. Raises `BudgetTooSmallError`
         when no valid window fits, and `NotYetError` for a version that is not there yet.
         """
+        window = await self._view(budget=budget, fit=fit, close=close, at_version=at_version, explain=explain)
+        if at_version is None:
+            self._window_version = window.version
+        return window
+
+    async def _view(
+        self,
+        *,
+        budget: int | None = None,
+        fit: Fit = "steps",
+        close: bool = False,
+        at_version: int | None = None,
+        explain: bool = False,
+    ) -> Window:
+        """A window that the caller does not see: `compact` goes by the one that it has seen."""
         types.one_of("fit", fit, get_args(Fit))
         types.integer("budget_tokens", budget, 1, TOKEN_BUDGET_MAX)
         types.integer("at_version", at_version, 0)
@@ -130,10 +162,7 @@ class AsyncContext:
             min_version=self._version,
             explain=explain,
         )
-        window = Window(raw, model=model)
-        if at_version is None:
-            self._window_version = window.version
-        return window
+        return self._told(Window(raw, model=model))
 
     async def messages(
         self, *, from_seq: int | None = None, to_seq: int | None = None, all: bool = False
@@ -215,7 +244,25 @@ class AsyncContext:
             if_version=if_version,
             force=force or None,
         )
-        return types.read(Compacted, types.decode(reply.body), replayed=reply.replayed)
+        return self._told(types.read(Compacted, types.decode(reply.body), replayed=reply.replayed))
+
+    def auto_compact(
+        self,
+        fn: Callable[..., Any],
+        *,
+        format: Format | None = None,
+        lease_seconds: int = LEASE_S,
+        on_error: OnError | None = None,
+    ) -> AsyncAutoCompaction:
+        """Has the suggested range summarised, beside the caller, when a reply to this object says `needs_compaction`.
+
+        `fn` gets its messages as the arguments of a call (`format`; None: `messages` as they are stored), and gives a
+        text, a message or several. A summary that fails, or that is not smaller, changes nothing, is logged, and told
+        to `on_error`. One worker at a time is at a context: docs/turns.md says more.
+        """
+        options = CompactionOptions.checked(fn, format=format, lease_seconds=lease_seconds, on_error=on_error)
+        self._auto = AsyncAutoCompaction(self, options)
+        return self._auto
 
     async def compactions(self) -> AsyncIterator[Compaction]:
         """Every compaction and revert, newest first, fetched in pages as they are asked for."""
@@ -238,7 +285,7 @@ class AsyncContext:
         touched what it left.
         """
         reply = await self._write("revert", idempotency_key, version=version, if_version=if_version)
-        return types.read(Compacted, types.decode(reply.body), replayed=reply.replayed)
+        return self._told(types.read(Compacted, types.decode(reply.body), replayed=reply.replayed))
 
     def lease(self, *, seconds: int = 60, holder: str | None = None) -> AsyncLease:
         """The right to compact this context, for a while, used in a `with` statement. Advisory: it keeps two workers
@@ -251,20 +298,20 @@ class AsyncContext:
     ) -> Rewound:
         """Goes back: messages after `to_seq` leave the window and the default replay; 0 leaves none."""
         reply = await self._write("rewind", idempotency_key, to_seq=to_seq, if_version=if_version)
-        return types.read(Rewound, types.decode(reply.body), replayed=reply.replayed)
+        return self._told(types.read(Rewound, types.decode(reply.body), replayed=reply.replayed))
 
     async def metadata(self, changes: Mapping[str, Any] | None = None, **fields: object) -> dict[str, Any]:
         """The metadata; with arguments, merges them into it first (None removes a key)."""
         merged = {**(changes or {}), **fields}
         if not merged:
             return (await self.info()).metadata
-        return ContextInfo.of((await self._write("metadata", None, metadata=merged)).body).metadata
+        return self._told(ContextInfo.of((await self._write("metadata", None, metadata=merged)).body)).metadata
 
     async def info(self) -> ContextInfo:
         """The context as it stands. Raises `NotFoundError` for one that does not exist."""
         if self._pending:
             await self._write_pending()
-        return ContextInfo.of(await self._transport.describe(self.id, min_version=self._version))
+        return self._told(ContextInfo.of(await self._transport.describe(self.id, min_version=self._version)))
 
     def subscribe(self, *, cursor: int | None = None, include_messages: bool = True) -> AsyncSubscription:
         """What happens in the context, as frames: `message`, `compaction`, `config` and so on, one for each entry.

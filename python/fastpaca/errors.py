@@ -27,10 +27,15 @@
     │   ├── DraftConflictError    the delta does not continue the draft
     │   ├── LeaseHeldError        another worker holds the lease
     │   └── LeaseLostError        the lease to renew has ended
+    ├── AnswerError               what a model streamed is no complete answer
+    │   ├── UnknownChunkError     a chunk, or what should give chunks, is of no kind that is known here
+    │   ├── IncompleteAnswerError the chunks ended before the provider said that the answer is complete
+    │   └── FailedAnswerError     the provider said that it failed
     ├── UnprocessableError        well formed, but can't be done
     │   ├── BudgetTooSmallError   no valid window fits; `needed_tokens` would do
     │   ├── EmptyReplacementError a replacement without content, and no `force`
-    │   └── KeyReusedError        the idempotency key was used for other content
+    │   ├── KeyReusedError        the idempotency key was used for other content
+    │   └── SummaryNotSmallerError    a summary has as many tokens as what it should replace, or more
     ├── NotYetError               the version asked for is not here yet
     └── DataError                 a context's stored data is damaged, erased, or of a newer release
 
@@ -224,6 +229,30 @@ class DraftConflictError(ConflictError):
     code = "draft_conflict"
 
 
+class AnswerError(FastpacaError):
+    """What a model streamed is no complete answer."""
+
+    code = "answer"
+
+
+class UnknownChunkError(AnswerError, TypeError):
+    """A chunk, or what should give chunks, is of no kind that is known here: `type` names its class."""
+
+    code = "unknown_chunk"
+
+
+class IncompleteAnswerError(AnswerError):
+    """The chunks ended before the provider said that the answer is complete."""
+
+    code = "incomplete_answer"
+
+
+class FailedAnswerError(AnswerError):
+    """The provider said, in the middle of its answer, that it failed."""
+
+    code = "failed_answer"
+
+
 class UnprocessableError(FastpacaError):
     """The request is well formed, but can't be done."""
 
@@ -246,6 +275,12 @@ class KeyReusedError(UnprocessableError):
     """The idempotency key was used for a request with other content."""
 
     code = "idempotency_key_reused"
+
+
+class SummaryNotSmallerError(UnprocessableError):
+    """A summary has `summary_tokens`, where the messages that it should replace have `range_tokens`."""
+
+    code = "summary_not_smaller"
 
 
 class NotYetError(FastpacaError):

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import fastpaca
 from fastpaca.aio import AsyncContext, AsyncLease
+from fastpaca.compaction.aio import AsyncAutoCompaction
 
 FACES: Final = ("blocking", "async", "http-blocking", "http-async")
 
@@ -33,7 +34,8 @@ class Blocking:
                 return iter(self._loop.run_until_complete(_collected(result)))
             if inspect.isawaitable(result):
                 result = self._loop.run_until_complete(_awaited(result))
-            wrapped = isinstance(result, (AsyncContext, AsyncLease)) or hasattr(result, "__anext__")
+            kinds = (AsyncContext, AsyncLease, AsyncAutoCompaction)
+            wrapped = isinstance(result, kinds) or hasattr(result, "__anext__")
             return Blocking(result, self._loop) if wrapped else result
 
         return call
