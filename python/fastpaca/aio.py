@@ -16,7 +16,9 @@ from fastpaca.compaction.options import Options as CompactionOptions
 from fastpaca.engine import Reply
 from fastpaca.streams.frames import check_cursor
 from fastpaca.transport.aio import AsyncSubscription, AsyncTransport
-from fastpaca.types import Appended, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
+from fastpaca.turn.aio import AsyncTurn
+from fastpaca.turn.options import Options
+from fastpaca.types import Appended, Cache, Compacted, Compaction, ContextInfo, Fit, Format, Message, Rewound, Window
 
 _PAGE = 200
 _Told = TypeVar("_Told", Appended, Compacted, Rewound, ContextInfo, Window)
@@ -163,6 +165,38 @@ class AsyncContext:
             explain=explain,
         )
         return self._told(Window(raw, model=model))
+
+    def stream(
+        self,
+        fn: Callable[..., Any],
+        *,
+        format: Format | None = None,
+        cache: Cache | None = None,
+        budget: int | None = None,
+        close: bool = False,
+        message_id: str | None = None,
+        auto_append: bool = True,
+        keep_partial: bool = False,
+        drafts: bool = True,
+    ) -> AsyncTurn:
+        """Calls a model with the window, gives its chunks as they come, and appends the finished answer, once.
+
+        `fn` gets the window as the arguments of its library's call (`format`; None: `messages` as they are stored), and
+        gives chunks of text, or of OpenAI, Anthropic, LangChain or pydantic-ai. `keep_partial` appends what has come of
+        an answer that is interrupted. `drafts` shows it to subscribers while it comes. docs/turns.md says more.
+        """
+        options = Options.checked(
+            fn,
+            format=format,
+            cache=cache,
+            budget=budget,
+            close=close,
+            message_id=message_id,
+            auto_append=auto_append,
+            keep_partial=keep_partial,
+            drafts=drafts,
+        )
+        return AsyncTurn(self, options)
 
     async def messages(
         self, *, from_seq: int | None = None, to_seq: int | None = None, all: bool = False

@@ -1,0 +1,211 @@
+"""LangChain and pydantic-ai in front of recorded streams: what is appended of their chunks gives the same next request
+as what is appended of the provider's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+from pydantic_ai import Agent, direct
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+
+import fastpaca
+from fastpaca.background import on_loop
+from tests.formats import valid
+from tests.support.data import needs_data
+from tests.support.model_server import ModelServer
+from tests.support.recorded_streams import FORMATS, creates, pieces, recorded
+
+Json = dict[str, Any]
+Fn = Callable[..., Any]
+
+OTHERWISE = (
+    *(
+        "server_tool_use",
+        "tool_search_call",
+        "web_search_call",
+        "file_search_call",
+        "image_generation_call",
+        "mcp_call",
+    ),
+    *("mcp_list_tools", "code_interpreter_call", "shell_call", "compaction", "reasoning_text", "native_finish_reason"),
+    '"error":{',
+)
+"""In streams that the libraries show otherwise: tools that the provider ran, and slips of other services."""
+FEWEST = {"openai.chat": 35, "openai.responses": 10, "anthropic.messages": 20}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[fastpaca.Store]:
+    with fastpaca.open(tmp_path / "data") as store:
+        yield store
+
+
+def langchain(url: str) -> dict[str, Fn]:
+    key = SecretStr("-")
+    chat = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model="gpt-5", max_retries=0, use_responses_api=False)
+    responses = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model="gpt-5", max_retries=0, use_responses_api=True)
+    options: dict[str, Any] = {"base_url": url, "api_key": key, "model_name": "claude-opus-4-8", "max_retries": 0}
+    claude = ChatAnthropic(**options)
+    models = {"openai.chat": chat, "openai.responses": responses, "anthropic.messages": claude}
+    return {api: functools.partial(_stream, model) for api, model in models.items()}
+
+
+def _stream(model: Any, messages: Any) -> Iterator[AIMessageChunk]:
+    found: Iterator[AIMessageChunk] = model.stream(messages)
+    return found
+
+
+@contextlib.contextmanager
+def pydantic_ai(url: str) -> Iterator[dict[str, Fn]]:
+    gpt_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0)
+    claude_client = anthropic.AsyncAnthropic(base_url=url, api_key="-", max_retries=0)
+    gpt, claude = OpenAIProvider(openai_client=gpt_client), AnthropicProvider(anthropic_client=claude_client)
+    models = {
+        "openai.chat": OpenAIChatModel("gpt-5", provider=gpt),
+        "openai.responses": OpenAIResponsesModel("gpt-5", provider=gpt),
+        "anthropic.messages": AnthropicModel("claude-opus-4-8", provider=claude),
+    }
+    yield {api: functools.partial(_request, model) for api, model in models.items()}
+    for client in (gpt_client, claude_client):
+        on_loop(client.close()).result()
+
+
+def _request(model: Any, messages: Any) -> Any:
+    prompt = [ModelRequest.user_text_prompt("Go on.")]
+    return direct.model_request_stream(model, prompt, model_request_parameters=ModelRequestParameters())
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("api", FORMATS)
+def test_recorded_streams_through_other_libraries(store: fastpaca.Store, api: str) -> None:
+    calls = [call for call in recorded(api) if not any(word in call["response"] for word in OTHERWISE)]
+    assert len(calls) >= FEWEST[api]
+    with ModelServer() as server, pydantic_ai(server.url) as agents:
+        functions: dict[str, tuple[Fn, Any]] = {
+            "own": (creates(server.url)[api], FORMATS[api]),
+            "langchain": (langchain(server.url)[api], "openai"),
+            "pydantic-ai": (agents[api], None),
+        }
+        for number, call in enumerate(calls):
+            requests = {}
+            for name, (fn, kind) in functions.items():
+                server.answers = [pieces(call["response"])]
+                context = store.context(f"{number}-{name}", budget=100_000, model=call["model"])
+                context.append({"role": "user", "content": "Go on."})
+                list(context.stream(fn, format=kind))
+                context.append({"role": "user", "content": "Go on."})
+                request = context.window().to(FORMATS[api])  # type: ignore[arg-type]
+                assert valid.violations(FORMATS[api], request, call["model"]) == []
+                requests[name] = normal(request)
+            assert requests["langchain"] == requests["own"], number
+            assert requests["pydantic-ai"] == requests["own"], number
+
+
+def normal(value: Any) -> Any:
+    """Without what the libraries don't keep, and arguments as what they say. They put texts together, and OpenAI's ids
+    of messages are not kept by both.
+    """
+    if isinstance(value, dict):
+        if value.get("type") == "message":
+            return {"role": "assistant", "content": "".join(part["text"] for part in value["content"])}
+        kept = {
+            name: normal(item) for name, item in value.items() if name not in {"caller", "status", "namespace", "id"}
+        }
+        if value.get("type") == "reasoning" and not kept.get("content"):
+            kept.pop("content", None)
+        if "arguments" in kept:
+            kept["arguments"] = json.loads(kept["arguments"] or "{}")
+        return kept
+    if isinstance(value, list):
+        return [normal(item) for item in value]
+    return value
+
+
+def look(at: int) -> str:
+    """A tool."""
+    return f"{at} alpacas"
+
+
+async def answers(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    """A model that calls two tools, then speaks."""
+    done = [part for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+    if not done:
+        yield "Let me look."
+        yield {1: DeltaToolCall(name="look", json_args='{"at":', tool_call_id="c1")}
+        yield {1: DeltaToolCall(json_args="1}"), 2: DeltaToolCall(name="look", json_args='{"at":2}', tool_call_id="c2")}
+        return
+    for text in ("There are ", "some", "."):
+        yield text
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return Agent(FunctionModel(stream_function=answers), tools=[look])
+
+
+def test_the_run_of_an_agent(store: fastpaca.Store, agent: Agent) -> None:
+    """Its steps, the results of its tools and its last word are appended at once, and each is drafted by itself."""
+    context = store.context("agent", budget=10_000)
+    context.append({"role": "user", "content": "How many?"})
+    with context.subscribe() as frames:
+        turn = context.stream(lambda **_: agent.run_stream_events("How many?"))
+        kinds = {event.event_kind for event in turn}
+        found: list[Json] = []
+        while len(found) < 4:
+            frame = next(frames)
+            found += [frame.fields] if frame.type == "message" else []
+    assert {"part_start", "function_tool_result", "agent_run_result"} <= kinds
+    assert [message["role"] for message in context.messages()] == ["user", "assistant", "tool", "tool", "assistant"]
+    stored = list(context.messages())
+    assert (stored[1]["id"], stored[4]["id"]) == (turn.message_id, f"{turn.message_id}-2")
+    assert turn.text == "Let me look.There are some."
+    request = context.window().to("openai")
+    assert valid.violations("openai", request, None) == []
+    assert [call["function"]["arguments"] for call in request["messages"][1]["tool_calls"]] == ['{"at":1}', '{"at":2}']
+    assert [message["content"] for message in request["messages"][2:4]] == ["1 alpacas", "2 alpacas"]
+    assert request["messages"][4]["content"] == "There are some."
+    assert stored[4]["usage"]["window_version"] == 1
+
+
+def test_an_agent_that_is_interrupted(store: fastpaca.Store, agent: Agent) -> None:
+    context = store.context("agent", budget=10_000)
+    context.append({"role": "user", "content": "How many?"})
+    with context.stream(lambda **_: agent.run_stream_events("How many?"), keep_partial=True) as turn:
+        for _ in turn:
+            if turn.text.endswith("some"):
+                break
+    messages = list(context.messages())
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "assistant"]
+    assert messages[4]["parts"] == [{"type": "text", "text": "There are some"}]
+    assert {message["metadata"]["status"] for message in messages[1:]} == {"interrupted"}
+
+
+def test_langchain_s_fake_model(store: fastpaca.Store) -> None:
+    context = store.context("fake", budget=10_000)
+    context.append({"role": "user", "content": "Hello!"})
+    model = GenericFakeChatModel(messages=iter([AIMessage("Once upon a time")]))
+    turn = context.stream(functools.partial(_stream, model), format="openai")
+    assert len(list(turn)) > 3
+    assert context.tail(1)[0]["parts"] == [{"type": "text", "text": "Once upon a time"}]
