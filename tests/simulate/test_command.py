@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from fastpaca import cli
-from fastpaca.commands import simulate, transfer
+from fastpaca.commands import common
 from fastpaca.transcripts import FORMATS
 from tests.simulate.conftest import agent
 
@@ -130,7 +130,7 @@ def test_damage_is_reported(transcript: Write, capsys: pytest.CaptureFixture[str
 
 
 def test_the_formats_offered_are_those_that_are_read() -> None:
-    assert simulate._FORMATS == transfer._FORMATS == FORMATS
+    assert common.FORMATS == FORMATS
 
 
 def test_help_explains_itself() -> None:

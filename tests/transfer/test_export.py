@@ -110,13 +110,22 @@ def test_formats_of_providers(target: Target, tmp_path: Path, format: str) -> No
 
 
 def test_a_provider_s_format_is_read_back(directory: Target, tmp_path: Path) -> None:
-    fill(directory)
+    with directory.open() as store:
+        store.context("long", budget=100_000).append(lines(40))
     for name in ("openai", "anthropic", "ai-sdk"):
         path = write(tmp_path / f"{name}.jsonl", *export(directory, tmp_path, "long", "--format", name))
-        copy = Target(["--data-dir", str(tmp_path / name)], lambda name=name: fastpaca.open(tmp_path / name), "")  # type: ignore[misc]
-        assert copy.load(path, "--format", name) == 0
-        (again,) = export(copy, tmp_path, "--format", name)
-        assert again == json.loads(path.read_text())
+        assert directory.load(path, "--format", name, "--context", name) == 0
+        (again,) = export(directory, tmp_path, name, "--format", name)
+        assert {**again, "id": "long"} == json.loads(path.read_text())
+
+
+def test_a_link_stays_one(directory: Target, tmp_path: Path) -> None:
+    fill(directory)
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "all.jsonl")
+    for _ in range(2):
+        assert cli.main(["export", *directory.arguments, "-o", str(tmp_path / "link.jsonl")]) == 0
+        assert (tmp_path / "link.jsonl").is_symlink()
+        assert (tmp_path / "all.jsonl").read_text().count("\n") == 497
 
 
 def test_a_gzipped_file(directory: Target, tmp_path: Path) -> None:

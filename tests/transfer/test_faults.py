@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -68,6 +69,7 @@ def test_killed_again_and_again(target: Target, tmp_path: Path) -> None:
     assert complete(target)
 
 
+@pytest.mark.slow
 def test_two_at_once(server: Server, tmp_path: Path) -> None:
     path = write(tmp_path / "twice.jsonl", *lines(TURNS))
     running = [
@@ -113,6 +115,20 @@ def test_no_server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert "expected http://host:port" in capsys.readouterr().err
 
 
+def test_a_server_that_never_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fastpaca.connect.__kwdefaults__", {"timeout": 0.2, "retries": 0, "deadline": 1.0})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert cli.main(["export", "--url", url, "-o", str(tmp_path / "all.jsonl")]) == 1
+        assert "no answer within 0.2 s" in capsys.readouterr().err
+        assert cli.main(["import", str(write(tmp_path / "chat.jsonl", *lines(1))), "--url", url]) == 3
+        assert "no answer within 0.2 s" in capsys.readouterr().err
+    assert not (tmp_path / "all.jsonl").exists()
+
+
+@pytest.mark.slow
 def test_a_full_disk(directory: Target, tmp_path: Path) -> None:
     path = write(tmp_path / "chat.jsonl", *lines(5000))
     ran = subprocess.run(
@@ -132,6 +148,7 @@ def test_a_full_disk(directory: Target, tmp_path: Path) -> None:
     assert complete(directory, 5000)
 
 
+@pytest.mark.slow
 def test_interrupted(directory: Target, tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*COMMAND, "/dev/stdin", *directory.arguments], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True

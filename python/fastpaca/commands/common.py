@@ -24,6 +24,9 @@ EXIT_STOPPED: Final = 3
 EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141
 
+FORMATS: Final = ("parts", "openai", "anthropic", "ai-sdk", "claude-code")
+"""Those of `fastpaca.transcripts`, which is not imported for them."""
+
 _PROGRESS_S: Final = 1.0
 _TERMINAL_S: Final = 0.2
 API_KEY: Final = "FASTPACA_API_KEY"

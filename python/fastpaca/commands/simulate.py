@@ -9,7 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fastpaca.commands.common import EXIT_PROBLEM, EXIT_USAGE, Commands, Progress, complain, is_coloured, tokens
+from fastpaca.commands.common import (
+    EXIT_PROBLEM,
+    EXIT_USAGE,
+    FORMATS,
+    Commands,
+    Progress,
+    complain,
+    is_coloured,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from fastpaca.simulate.results import Results
@@ -30,8 +39,6 @@ examples:
   fastpaca simulate log.json --policy 'last_n:{"limit": 40}' --price 2.5,0.25,10 --json > results.json
   fastpaca simulate session.jsonl --budget 32000 --budget 100000 --plot windows.svg"""
 
-_FORMATS: Final = ("parts", "openai", "anthropic", "ai-sdk", "claude-code")
-
 
 def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     """Adds the command. What it runs is imported when it runs."""
@@ -46,7 +53,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
     add("files", nargs="+", metavar="FILE", help="recorded conversations")
     add("--policy", action="append", metavar="NAME[:KEY=VALUE,...]", help="a policy to try (all of them, once each)")
     add("--budget", action="append", type=tokens, metavar="TOKENS", help="token budget of a window (100000)")
-    add("--format", choices=_FORMATS, help="format of the files (detected)")
+    add("--format", choices=FORMATS, help="format of the files (detected)")
     add("--provider", choices=("openai", "anthropic"), help="whose requests are made (what the files are made of)")
     add("--model", help="model that the windows go to: decides how tokens are counted, and which rules hold")
     add("--trigger", type=_ratio, metavar="RATIO", help="share of the budget above which policies run (0.7)")

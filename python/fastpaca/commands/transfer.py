@@ -13,6 +13,7 @@ from fastpaca.commands.common import (
     EXIT_PROBLEM,
     EXIT_STOPPED,
     EXIT_USAGE,
+    FORMATS,
     CommandError,
     Commands,
     Progress,
@@ -57,7 +58,6 @@ examples:
   fastpaca export chat-1 chat-2 --format openai > chats.jsonl
   fastpaca export --url http://127.0.0.1:4000 | fastpaca import /dev/stdin --data-dir ./copy"""
 
-_FORMATS: Final = ("parts", "openai", "anthropic", "ai-sdk", "claude-code")
 _AGAIN: Final = "nothing is lost or doubled: run the same command again, it goes on from there"
 _BAR: Final = 24
 
@@ -69,7 +69,7 @@ def add_to(commands: Commands[argparse.ArgumentParser]) -> None:
         "import", help="import conversations", description=_IMPORT, epilog=_IMPORT_MORE, formatter_class=raw
     )
     load.add_argument("files", nargs="+", metavar="FILE", help="recorded conversations")
-    load.add_argument("--format", choices=_FORMATS, help="format that the files must have (detected)")
+    load.add_argument("--format", choices=FORMATS, help="format that the files must have (detected)")
     add_store(load)
     load.add_argument("--budget", type=tokens, metavar="TOKENS", help="token budget of the contexts")
     load.add_argument("--policy", metavar="NAME[:KEY=VALUE,...]", help="their policy; it runs once, at the end")
@@ -200,6 +200,7 @@ def _bar(share: float) -> str:
 
 def _export(given: argparse.Namespace) -> int:
     from fastpaca import transfer  # noqa: PLC0415
+    from fastpaca.errors import FastpacaError  # noqa: PLC0415
     from fastpaca.transfer.output import opened  # noqa: PLC0415
 
     if given.contexts and given.prefix:
@@ -220,7 +221,8 @@ def _export(given: argparse.Namespace) -> int:
                     store, given.contexts, prefix=given.prefix, format=wanted, all=given.all, progress=count
                 ):
                     file.write(line)
-        except BrokenPipeError:
+        except (BrokenPipeError, FastpacaError):
+            # A server that gives no answer is an OSError, too.
             raise
         except OSError as error:
             raise CommandError(f"{given.output or 'standard output'}: {error.strerror}") from None

@@ -23,7 +23,7 @@ def opened(path: Path | None) -> Iterator[IO[bytes]]:
         with path.open("wb") as file:
             yield file
     else:
-        yield from _replaced(path)
+        yield from _replaced(path.resolve())
 
 
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
