@@ -208,6 +208,26 @@ def test_results_that_are_too_long(tmp_path: Path) -> None:
     assert 0 < len(read[2].text) < len(long.text) / 2
 
 
+def test_reasoning_that_a_policy_skips(tmp_path: Path) -> None:
+    """What it belonged to loses its item's id, without which the API takes it."""
+    content: list[Any] = [
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "Zm9v"},
+        {"type": "text", "text": "I look.", "id": "msg_1"},
+    ]
+    with fastpaca.open(tmp_path / "data") as store:
+        policy = {"strategy": "skip_parts", "config": {"kinds": ["reasoning"], "overflow": "flag"}}
+        chat = store.context("c", budget=1000, trigger=0.1, policy=policy)
+        chat.append([stored(m, "h") for m in (HumanMessage("word " * 90, id="h"), AIMessage(content, id="a"))])
+        assert window_messages(chat.window())[1].content == content
+        chat.append(stored(HumanMessage("And?", id="h2"), "h"))
+        assert window_messages(chat.window())[-2].content == [{"type": "text", "text": "I look."}]
+
+
+def test_a_chunk_is_its_message(tmp_path: Path) -> None:
+    messages = [HumanMessage("Hm?", id="h"), AIMessageChunk(content="Yes.", id="a")]
+    assert window_messages(exchanged(tmp_path, messages)) == [messages[0], AIMessage("Yes.", id="a")]
+
+
 def test_thinking_that_a_rewrite_made_stale(tmp_path: Path) -> None:
     thinking = MESSAGES["thinking"]
     with fastpaca.open(tmp_path / "data") as store:

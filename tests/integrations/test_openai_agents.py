@@ -126,6 +126,8 @@ def test_what_was_taken_back_can_be_added_again(run: Run, name: str) -> None:
             await chat.add_items([OUTPUT, ANSWER])
             await chat.add_items([OUTPUT, ANSWER])
             assert await chat.get_items() == [CALL, OUTPUT, ANSWER]
+            assert await chat.get_items(2) == [OUTPUT, ANSWER]
+            assert await chat.get_items(5000) == [CALL, OUTPUT, ANSWER]
         await chat.clear_session()
         await chat.add_items([CALL, OUTPUT, ANSWER])
         assert await chat.get_items() == [CALL, OUTPUT, ANSWER]

@@ -156,10 +156,13 @@ def test_a_run_again_adds_input_with_an_id_once(run: Run, name: str) -> None:
         chat = await session(store, name)
         model = ScriptedModel([ModelStep.raise_error(RuntimeError("lost")), [assistant_message("Hello.")]])
         agent = Agent(name="first", model=model)
-        question: Any = [{"role": "user", "content": "Hello?", "id": "request-7"}]
+        question: Any = [{"role": "user", "content": "Hello?", "id": "msg_request_7"}]
         with pytest.raises(RuntimeError, match="lost"):
             await Runner.run(agent, question, session=chat, run_config=QUIET)
         await Runner.run(agent, question, session=chat, run_config=QUIET)
+        valid(model)
+        assert model.last_call is not None
+        assert said(model.last_call.input) == [("user", "Hello?")] * 2  # what is stored, and what is new
         assert said(await chat.get_items()) == [("user", "Hello?"), ("assistant", "Hello.")]
 
     run(test)

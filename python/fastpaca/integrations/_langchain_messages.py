@@ -7,7 +7,7 @@ a window can read it. What has no place there stands in `metadata.langchain`, so
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any, cast
@@ -25,16 +25,13 @@ from langchain_core.messages import (
 
 from fastpaca import types
 from fastpaca.errors import InvalidError
-from fastpaca.integrations._awaited import digest
+from fastpaca.integrations._awaited import digest, without
 from fastpaca.types import Window
 
 _CALL_BLOCKS = {"tool_use": "id", "tool_call": "id", "function_call": "call_id"}
-_KINDS: dict[str, Callable[..., BaseMessage]] = {
-    "human": HumanMessage,
-    "ai": AIMessage,
-    "system": SystemMessage,
-    "tool": ToolMessage,
-}
+_KINDS: dict[str, Any] = {"human": HumanMessage, "ai": AIMessage, "system": SystemMessage, "tool": ToolMessage}
+# Blocks whose `id` names an item at OpenAI, which takes it behind its reasoning alone.
+_ITEM_BLOCKS = ("text", "output_text", "function_call")
 
 
 def stored(message: BaseMessage, thread: str | None) -> dict[str, Any]:
@@ -105,7 +102,7 @@ def _calls(message: AIMessage, body: dict[str, Any]) -> dict[str, Any]:
 def _rest(message: BaseMessage) -> dict[str, Any]:
     """What a stored message has no other place for."""
     rest: dict[str, Any] = {
-        "type": message.type,
+        "type": next((name for name, kind in _KINDS.items() if isinstance(message, kind)), message.type),
         "additional_kwargs": _writable(message.additional_kwargs),
         "response_metadata": _writable(message.response_metadata),
     }
@@ -184,15 +181,22 @@ def _read(message: dict[str, Any], *, is_stale: bool) -> BaseMessage | None:
         "additional_kwargs": mark.get("additional_kwargs", {}),
         "response_metadata": mark.get("response_metadata", {}),
     }
-    if is_stale and isinstance(fields["content"], list):
-        fields["content"] = [block for block in fields["content"] if not _is_signed(block)]
+    if isinstance(fields["content"], list):
+        blocks = [block for block in fields["content"] if not (is_stale and _is_signed(block))]
+        fields["content"] = [_nameless(block) for block in blocks] if "edited" in message else blocks
     if mark["type"] == "tool":
         fields |= {"tool_call_id": message["tool_call_id"], "status": mark.get("status", "success")}
     if mark["type"] == "ai":
         fields |= _read_calls(message, mark)
         if fields["content"] == [] and not fields["tool_calls"] and not fields["invalid_tool_calls"]:
             return None
-    return _KINDS[mark["type"]](**fields)
+    read: BaseMessage = _KINDS[mark["type"]](**fields)
+    return read
+
+
+def _nameless(block: dict[str, Any]) -> dict[str, Any]:
+    """A block of a message of which the window leaves something out, reasoning perhaps."""
+    return without(block, "id") if block.get("type") in _ITEM_BLOCKS else block
 
 
 def _text(message: dict[str, Any]) -> str:

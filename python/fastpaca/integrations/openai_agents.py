@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from fastpaca import types
+from fastpaca._core import PAGE_MESSAGES_MAX
 from fastpaca.errors import VersionConflictError
 from fastpaca.integrations._awaited import AnyContext, Awaited, checked, without
 from fastpaca.types import Window
@@ -60,7 +61,10 @@ class FastpacaSession(Session):
         return cast("list[TResponseInputItem]", items)
 
     async def _of_log(self, limit: int | None) -> list[dict[str, Any]]:
-        messages = await self._calls.messages(None if limit is None else -limit)
+        if limit is None or limit > PAGE_MESSAGES_MAX:
+            messages = await self._calls.messages()
+        else:
+            messages = await self._calls.tail(limit)
         return [item for message in messages for item in _as_added(message)][-(limit or 0) :]
 
     async def add_items(self, items: list[TResponseInputItem]) -> None:
