@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,14 +140,14 @@ def drain(port: int, context_id: str, subscribers: int) -> None:
                 selector.unregister(key.data)
 
 
-def throughput(rounds: int, seconds: float) -> None:
+def throughput(rounds: int, seconds: float, numbers: Sequence[int]) -> None:
     """Appends a second with 32 connections, in rounds that take turns."""
     rates: dict[tuple[str, int], list[tuple[float, float]]] = {}
     with served() as server:
         process = worker(server)
         for _ in range(rounds):
             for context_id in ("quiet", "busy"):
-                for subscribers in SUBSCRIBERS:
+                for subscribers in numbers:
                     with drained(server.port, context_id, subscribers):
                         cpu = sum(process.cpu_times()[:2])
                         load = client.CLIENTS[client.best()](server.port, [append()], seconds, 10**6)
@@ -216,6 +216,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--appends", type=int, default=1000)
+    parser.add_argument("--quick", action="store_true", help="see that it works")
     parser.add_argument("--drain", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -223,12 +224,15 @@ def main() -> None:
     if given.drain:
         port, context_id, subscribers = given.drain
         drain(int(port), context_id, int(subscribers))
+    numbers: Sequence[int] = SUBSCRIBERS
+    if given.quick:
+        given.rounds, given.seconds, given.connections, given.appends, numbers = 1, 1, 50, 20, (0, 10)
     print(f"load average {os.getloadavg()[0]:.1f}, append load by {client.best()}")
     for kind in KINDS:
         memory(kind, given.connections)
-    throughput(given.rounds, given.seconds)
+    throughput(given.rounds, given.seconds, numbers)
     for kind in KINDS:
-        for beside in (0, 100):
+        for beside in numbers[:2]:
             latency(kind, beside, given.appends)
     print(f"load average {os.getloadavg()[0]:.1f}")
 

@@ -28,3 +28,13 @@ def test_the_suite_writes_results_and_plots(tmp_path: Path) -> None:
     assert {"durable append", "get 400", "newest under a budget, of 10,000"} <= operations
     assert (tmp_path / "benchmarks.png").stat().st_size > 10_000
     assert "<svg" in (tmp_path / "benchmarks.svg").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_bench_of_streams_runs() -> None:
+    command = [sys.executable, "benches/streams.py", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for measured in ("KiB a connection", "10 subscribers of the same context", "WebSocket, 10 others: reply p50"):
+        assert measured in done.stdout

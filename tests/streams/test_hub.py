@@ -37,7 +37,7 @@ def take_nowait(frames: Frames) -> list[Frame]:
     assert subscription is not None
     while not subscription.live:
         subscription.catch_up()
-    found = [*frames._taken, *subscription.take()]
+    found = [*frames._taken, *(subscription.take() or [])]
     frames._taken.clear()
     return found
 
@@ -283,6 +283,23 @@ def test_nobody_waits_while_a_record_is_decoded(engine: Engine, monkeypatch: pyt
         assert [frame.version for frame in entries(behind, 1)] == [2]
         assert [frame.version for frame in entries(late[0], 1)] == [2]
         assert [frame.version for frame in entries(late[1], 2)] == [1, 2]
+
+
+def test_an_end_that_comes_while_a_reader_looks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Frames(engine.hub, "chat", None) as frames:
+        assert take_nowait(frames) == []
+        looked = frames._subscription
+        assert looked is not None
+        take = looked.take
+
+        def looking() -> list[Frame] | None:
+            found = take()
+            monkeypatch.undo()
+            write(engine, "chat", "tombstone")
+            return found
+
+        monkeypatch.setattr(looked, "take", looking)
+        assert [frame.type for frame in frames] == ["tombstoned", "window"]
 
 
 def test_what_nobody_holds_any_more_is_forgotten(engine: Engine) -> None:

@@ -21,7 +21,7 @@ from fastpaca.log.base import Family, Pending
 from fastpaca.log.feed import decode_entry, decode_position, encode_position
 from fastpaca.streams.drafts import Drafts
 from fastpaca.streams.frames import Cursor, Frame, made
-from fastpaca.streams.subscription import END, Subscription, Wake, Waker
+from fastpaca.streams.subscription import END, Style, Subscription, Wake, Waker
 
 if TYPE_CHECKING:
     from fastpaca.engine import Engine, Ticket
@@ -31,18 +31,11 @@ _RECORDS_AT_ONCE: Final = 16
 _logger = logging.getLogger("fastpaca.streams")
 
 
-class _Style(NamedTuple):
-    """What frames differ in."""
-
-    of_all: bool
-    include_messages: bool
-
-
 class _Record(NamedTuple):
     """What became visible: its frames in each style that somebody wanted, and the messages that are drafts no more."""
 
     ticket: Ticket
-    frames: dict[_Style, list[Frame]]
+    frames: dict[Style, list[Frame]]
     ended_drafts: list[str]
 
 
@@ -206,15 +199,15 @@ class Hub:
                 woken += self._offer(record)
         _wake(woken)
 
-    def _wanted(self, ticket: Ticket) -> tuple[set[_Style], list[str]]:
+    def _wanted(self, ticket: Ticket) -> tuple[set[Style], list[str]]:
         """The styles that live subscribers want, and the drafts that may have ended."""
-        styles = {_style(each) for each in self._concerned(ticket) if each.live}
+        styles = {each.style for each in self._concerned(ticket) if each.live}
         return styles, self.drafts.of(ticket.context_id)
 
     def _concerned(self, ticket: Ticket) -> list[Subscription]:
         return [*self._by_context.get(ticket.context_id, ()), *self._by_context.get(None, ())]
 
-    def _decoded(self, ticket: Ticket, styles: set[_Style], drafts: list[str]) -> _Record:
+    def _decoded(self, ticket: Ticket, styles: set[Style], drafts: list[str]) -> _Record:
         """Should decoding fail, subscribers meet the same error where they read it from disk, each on its own."""
         record = _Record(ticket, {}, [])
         try:
@@ -227,7 +220,7 @@ class Hub:
             _logger.exception("a record's frames can't be made", extra=facts)
         return record
 
-    def _framed(self, ticket: Ticket, style: _Style) -> list[Frame]:
+    def _framed(self, ticket: Ticket, style: Style) -> list[Frame]:
         context_id = ticket.context_id if style.of_all else None
         found = self.frames(_bytes_of(ticket), -1, context_id, include_messages=style.include_messages)
         return [
@@ -246,17 +239,13 @@ class Hub:
         ticket = record.ticket
         for message_id in record.ended_drafts:
             self.drafts.drop(ticket.context_id, message_id)
-        woken = []
-        for subscription in self._concerned(ticket):
-            style = _style(subscription)
-            reached = Cursor(ticket.position, END) if style.of_all else Cursor(0, ticket.version)
-            if subscription.offer(reached, record.frames.get(style)):
-                woken.append(subscription)
-        return woken
-
-
-def _style(subscription: Subscription) -> _Style:
-    return _Style(subscription.context_id is None, subscription.include_messages)
+        in_context, in_all = Cursor(0, ticket.version), Cursor(ticket.position, END)
+        frames = record.frames
+        return [
+            each
+            for each in self._concerned(ticket)
+            if each.offer(in_all if each.style.of_all else in_context, frames.get(each.style))
+        ]
 
 
 def _bytes_of(ticket: Ticket) -> bytes:

@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastpaca.errors import FastpacaError, InvalidError
 from fastpaca.streams.frames import Cursor, Frame, made
@@ -21,6 +21,14 @@ QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 END: Final = (1 << 64) - 1
 """Behind every version: the whole of a record."""
+
+
+class Style(NamedTuple):
+    """What the frames of a record differ in."""
+
+    of_all: bool
+    include_messages: bool
+
 
 Wake = Callable[[], None]
 Waker = asyncio.AbstractEventLoop | None
@@ -44,7 +52,7 @@ class Subscription:
         wake: Wake,
     ) -> None:
         self.context_id = context_id
-        self.include_messages = include_messages
+        self.style = Style(context_id is None, include_messages)
         self.loop = loop
         self.wake = wake
         self.begun = False
@@ -110,15 +118,15 @@ class Subscription:
         if failure is not None:
             raise failure
 
-    def take(self) -> list[Frame]:
-        """What has come, oldest first. Raises what it failed with, once nothing is left."""
+    def take(self) -> list[Frame] | None:
+        """What has come, oldest first; None at the end. Raises what it failed with, once nothing is left."""
         with self._hub.lock:
-            frames = list(self._queue)
+            frames, ended = list(self._queue), self.ended
             self._clear()
             self._taken = self.at
         if not frames:
             self.check()
-        return frames
+        return None if ended and not frames else frames
 
     def close(self) -> None:
         """Ends it: nothing more comes. Any thread may do it; whoever waits is told."""
@@ -126,7 +134,7 @@ class Subscription:
 
     def _go_live(self) -> None:
         self.live = True
-        if self.include_messages and self.context_id is not None:
+        if self.style.include_messages and self.context_id is not None:
             self._push(self._hub.drafts.whole(self.context_id))
 
     def _at_least(self, end: Cursor) -> bool:
@@ -136,7 +144,7 @@ class Subscription:
         assert self.context_id is not None
         at, frames = self.at.version, []
         for record in self._hub.records(self.context_id, at, end.version):
-            found = self._hub.frames(record, at, None, include_messages=self.include_messages)
+            found = self._hub.frames(record, at, None, include_messages=self.style.include_messages)
             frames += [Frame(kind, data, version, version) for version, kind, _, data in found]
             at = frames[-1].version or 0
         return Cursor(0, at), frames
@@ -145,7 +153,7 @@ class Subscription:
         at, frames = self.at, []
         for position, context_id, record in self._hub.feed(at.position, end.position):
             after = at.version if position == at.position else -1
-            found = self._hub.frames(record, after, context_id, include_messages=self.include_messages)
+            found = self._hub.frames(record, after, context_id, include_messages=self.style.include_messages)
             frames += [Frame(kind, data, version, str(Cursor(position, version))) for version, kind, _, data in found]
             at = Cursor(position, END)
         return at, frames
@@ -179,7 +187,7 @@ class Subscription:
 
     def offer_beside(self, frame: Frame) -> bool:
         """Takes a frame that stands for no entry."""
-        if not self.live or self.ended or not self.include_messages:
+        if not self.live or self.ended or not self.style.include_messages:
             return False
         self._push([frame])
         return True

@@ -81,7 +81,9 @@ class Frames:
         while True:
             self._arrived.clear()
             frames = subscription.take()
-            if frames or subscription.ended:
+            if frames is None:
+                return []
+            if frames:
                 return frames
             if subscription.live:
                 self._arrived.wait()
