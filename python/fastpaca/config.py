@@ -115,7 +115,6 @@ class Config:
     keep_alive_s: int = field(
         default=75, metadata=_setting(_integer(1, 3600), "How long an idle connection is kept open.")
     )
-
     streams_max: int = field(
         default=512, metadata=_setting(_integer(0, 1 << 20), "Streams that may be open at once; more get 503.")
     )

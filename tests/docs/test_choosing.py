@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -12,13 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulate.conftest import agent
+from tests.support.examples import ROOT, blocks, run_python
 
-ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "choosing.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "choosing.md"
 
 
 @pytest.fixture
@@ -37,14 +32,16 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def test_commands(folder: Path) -> None:
-    table, results = (run(folder, "-m", *shlex.split(line.partition(" >")[0])) for line in blocks("sh")[0].splitlines())
+    table, results = (
+        run(folder, "-m", *shlex.split(line.partition(" >")[0])) for line in blocks(PAGE, "sh")[0].splitlines()
+    )
     assert "last_n:limit=20" in table
     assert "without a rejected request" in table
     assert [total["budget"] for total in json.loads(results)["totals"]] == [2000] * 3 + [4000] * 3
     assert (folder / "windows.svg").read_text().count("<g id=") > 10
 
 
-def test_python(folder: Path) -> None:
-    printed = [run(folder, "-W", "error", "-c", example) for example in blocks("python")]
-    lines = printed[0].splitlines()
+def test_python(tmp_path: Path) -> None:
+    (example,) = blocks(PAGE, "python")
+    lines = run_python(example, tmp_path).splitlines()
     assert [line.split()[0] for line in lines] == ["budget", "last_n:limit=20", "sliding", "trim_messages"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "providers.md").read_text()
+from tests.support.examples import ROOT, blocks, run_python
+
+PAGE = ROOT / "docs" / "providers.md"
 
 
 def test_the_tables_are_fresh() -> None:
@@ -16,7 +16,6 @@ def test_the_tables_are_fresh() -> None:
     assert ran.returncode == 0, "run: python tools/make_providers_page.py"
 
 
-def test_the_example() -> None:
-    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    ran = subprocess.run([sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=True)
-    assert f"prints `{ran.stdout.strip()}`" in PAGE
+def test_the_example(tmp_path: Path) -> None:
+    (example,) = blocks(PAGE, "python")
+    assert f"prints `{run_python(example, tmp_path).strip()}`" in PAGE.read_text()

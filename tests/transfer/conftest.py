@@ -26,7 +26,6 @@ class Target:
     open: Callable[[], Store]
     prefix: str
     """Before the ids of this test: servers are shared."""
-    report: Json | None = None
 
     def load(self, path: Path | str, *arguments: str) -> int:
         """Imports a file; gives the exit code."""
