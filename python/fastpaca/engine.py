@@ -137,6 +137,7 @@ class Engine:
         self._leases = Leases()
         # Writes of event loops that are settled. Filled and emptied by the log's writer thread alone.
         self._settled: list[asyncio.Future[None]] = []
+        # Event loops that will wake the writer in their next turn.
         self._waking: set[asyncio.AbstractEventLoop] = set()
         self._observers: list[OnGroup] = []
         self._consults = Consults(self)

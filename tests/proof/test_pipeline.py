@@ -208,6 +208,21 @@ def test_tasks_are_all_answered(storage: Storage, nth: int) -> None:
     assert all(isinstance(outcome, Reply | UnavailableError) for outcome in outcomes)
 
 
+def test_a_blocking_retry_on_the_loop_that_submitted_is_answered(storage: Storage) -> None:
+    """That loop wakes the writer in its next turn, which does not come before the retry is answered."""
+    engine = storage.open()
+    write(engine, "c", "configure")
+
+    async def work() -> list[Reply]:
+        task = asyncio.create_task(engine.awrite("c", "append", body(0), key="k"))
+        await asyncio.sleep(0)
+        again = engine.write("c", "append", body(0), key="k")
+        return [await task, again]
+
+    assert [reply.replayed for reply in asyncio.run(work())] == [False, True]
+    assert shown(engine) == ["m0"]
+
+
 def test_a_task_that_was_cancelled_takes_nothing_back(storage: Storage) -> None:
     faults = Faults()
     engine = storage.open(faults)
