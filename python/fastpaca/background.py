@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
+import inspect
 import os
 import queue
 import threading
@@ -163,7 +164,7 @@ def settled(work: Callable[[], _T]) -> _T:
 
 async def acalled(fn: Callable[..., Any], **arguments: Any) -> Any:
     """What a function gives, which may be a coroutine function. One that is not runs on a thread: it may block."""
-    if asyncio.iscoroutinefunction(fn):
+    if inspect.iscoroutinefunction(fn):
         return await fn(**arguments)
     with OneThread() as thread:
         given = await thread.call(fn, **arguments)

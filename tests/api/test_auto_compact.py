@@ -83,6 +83,24 @@ def test_what_a_function_may_give(store: Any, name: str) -> None:
     assert {"role": "user", "content": "word " * 20} in formats[0]["messages"]
 
 
+def test_a_summary_is_asked_for_without_signed_thinking(store: Any, name: str) -> None:
+    """It was signed behind other messages than those of the range: the provider would refuse it."""
+    chat = started(store, name)
+    asked: list[Any] = []
+
+    def fn(messages: Any) -> str:
+        asked.append(messages)
+        return "A summary."
+
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"}
+    with chat.auto_compact(fn, format="anthropic") as auto:
+        chat.append([user("One?"), {"role": "assistant", "content": [thinking, {"type": "text", "text": "One."}]}])
+        grown(chat)
+        assert auto.wait(10)
+    assert auto.last_error is None
+    assert asked[0][1] == {"role": "assistant", "content": [{"type": "text", "text": "One."}]}
+
+
 def failing(messages: Any) -> str:
     raise OSError("the model is gone")
 

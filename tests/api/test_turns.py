@@ -239,6 +239,17 @@ def chunk(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) 
     return {"object": "chat.completion.chunk", "choices": [choice], **more}
 
 
+def test_thinking_that_stands_in_the_content(store: Any, name: str) -> None:
+    """As Mistral's models give it."""
+    chat = started(store, name)
+    thinking = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Once"}]
+    turn = chat.stream(gives([chunk({"content": thinking}), chunk({"content": " upon"}, "stop")]))
+    assert len(list(turn)) == 2
+    assert turn.text == "Once upon"
+    (answer,) = chat.tail(1)
+    assert (texts_of([answer]), answer["reasoning_content"]) == (["Once upon"], "Hm.")
+
+
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"at":'}}
 REST = {"index": 0, "function": {"arguments": "1}"}}
 
@@ -304,6 +315,7 @@ NO_ANSWERS: list[tuple[Any, type[Exception], str]] = [
     (gives([{"type": "response.output_text.delta"}]), errors.UnknownChunkError, "dict"),
     (gives([{"choices": [5]}]), errors.IncompleteAnswerError, ""),
     (gives([{"choices": [{"index": 1}]}]), errors.UnknownChunkError, "dict"),
+    (gives([{"choices": [{"delta": {"content": [{"type": "image_url"}]}}]}]), errors.UnknownChunkError, "dict"),
     (gives([]), errors.IncompleteAnswerError, ""),
     (gives([{"type": "error", "error": {"type": "overloaded_error"}}]), errors.FailedAnswerError, ""),
     (other_argument, TypeError, ""),

@@ -209,3 +209,34 @@ def test_langchain_s_fake_model(store: fastpaca.Store) -> None:
     turn = context.stream(functools.partial(_stream, model), format="openai")
     assert len(list(turn)) > 3
     assert context.tail(1)[0]["parts"] == [{"type": "text", "text": "Once upon a time"}]
+
+
+def test_a_chunk_of_langchain_that_is_the_last(store: fastpaca.Store) -> None:
+    """Of what has come by then, texts and signed thinking are kept; calls that may lack a half are not."""
+    context = store.context("partial", budget=10_000)
+    context.append({"role": "user", "content": "Hello!"})
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk", "index": 0}
+    search = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}, "index": 2}
+    chunks = [
+        AIMessageChunk(content=[thinking]),
+        AIMessageChunk(content=[{"type": "text", "text": "Let me look.", "index": 1}]),
+        AIMessageChunk(content=[{**search, "partial_json": '{"query": "al'}]),
+        AIMessageChunk(content="", tool_call_chunks=[{"name": "look", "args": '{"at"', "id": "c1", "index": 3}]),
+    ]
+
+    def fn(messages: Any) -> Iterator[AIMessageChunk]:
+        yield from chunks
+        raise OSError("the model is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(context.stream(fn, keep_partial=True))
+    (message,) = context.tail(1)
+    del thinking["index"]
+    assert message["parts"] == [thinking, {"type": "text", "text": "Let me look."}]
+    context.append({"role": "user", "content": "Go on."})
+    assert valid.violations("anthropic", context.window().to("anthropic"), None) == []
+    list(context.stream(lambda **_: chunks))
+    (message,) = context.tail(1)
+    assert [part["type"] for part in message["parts"]] == ["thinking", "text", "server_tool_use", "tool_call"]
+    assert message["parts"][2]["input"] == {"_unparsed": '{"query": "al'}
+    assert message["parts"][3]["arguments"] == '{"at"'

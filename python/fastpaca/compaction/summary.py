@@ -71,9 +71,10 @@ class Stretch:
         """What the function that summarises gets: the arguments of its library's call, or `messages`."""
         if format is None:
             return {"messages": self.messages}
-        request: dict[str, Any] = types.convert([types.envelope(messages=self.messages)], format, model=model)[
-            "request"
-        ]
+        # Thinking that was signed behind other messages than these would be refused: none of it is shown.
+        behind = {"from_seq": self.to_seq + 1, "loop_from_seq": self.to_seq + 1}
+        shown = types.envelope(messages=self.messages, signed_thinking=behind)
+        request: dict[str, Any] = types.convert([shown], format, model=model)["request"]
         return request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from fastpaca.errors import FastpacaError
+from fastpaca.errors import AnswerError, FastpacaError
 from fastpaca.types import Appended
 
 
@@ -40,8 +40,8 @@ def ended(message_id: str, appended: Appended | None) -> Event:
 
 
 def failed(error: Exception) -> Event:
-    """It ends with an error. What others raise may say what no page should know."""
-    if isinstance(error, FastpacaError):
+    """It ends with an error. What a model or its library says of one may be nothing for a page."""
+    if isinstance(error, FastpacaError) and not isinstance(error, AnswerError):
         return _event("error", error=error.code, message=str(error))
     return _event("error", error="answer_failed", message="the answer could not be completed")
 

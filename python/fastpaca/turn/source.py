@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Final, Self
@@ -31,7 +32,7 @@ class AsyncSource:
 
     async def open(self, arguments: dict[str, Any]) -> None:
         """Calls the function. Raises what it raises, and `UnknownChunkError` for what gives no chunks."""
-        if asyncio.iscoroutinefunction(self._fn):
+        if inspect.iscoroutinefunction(self._fn):
             await self.read(self._fn(**arguments))
         else:
             await self.read(await self._call(arguments))

@@ -42,11 +42,17 @@ class LangChainReader:
         first, *rest = self._chunks
         # LangChain adds a list up in one go; one by one the time would grow with the square of their number.
         whole = first.__add__(rest) if rest else first
-        calls = list(_calls(whole)) if self.is_complete else []
-        parts = [*_thoughts(whole), *_parts(whole.content, calls)]
-        if not parts and not self.is_complete:
-            return []
+        parts = [*_thoughts(whole), *_parts(whole.content, list(_calls(whole)))]
+        if not self.is_complete:
+            parts = [part for part in parts if _stays(part)]
+            if not any(part["type"] == "text" for part in parts):
+                return []
         return [{"role": "assistant", "id": self._message_id, "parts": parts}]
+
+
+def _stays(part: Json) -> bool:
+    """Whether it is kept of an answer that is not complete: texts, and thinking that was signed by then."""
+    return part["type"] in {"text", "redacted_thinking"} or bool(part.get("signature"))
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -67,10 +73,12 @@ def _thoughts(whole: Any) -> Iterator[Json]:
 
 
 def _calls(whole: Any) -> Iterator[Json]:
-    for call in whole.tool_calls:
-        yield {"type": "tool_call", "call_id": call["id"], "name": call["name"], "payload": call["args"]}
-    for call in whole.invalid_tool_calls:
+    """With the arguments as the model wrote them, where they came in chunks: LangChain reads half of one as a whole."""
+    for call in whole.tool_call_chunks:
         yield {"type": "tool_call", "call_id": call["id"], "name": call["name"], "arguments": call["args"] or ""}
+    if not whole.tool_call_chunks:
+        for call in whole.tool_calls:
+            yield {"type": "tool_call", "call_id": call["id"], "name": call["name"], "payload": call["args"]}
 
 
 def _parts(content: Any, calls: list[Json]) -> Iterator[Json]:
@@ -98,7 +106,10 @@ def _block(block: Json) -> Json:
         return _block(dict(block["value"]))
     part = {name: value for name, value in block.items() if name not in {"index", "partial_json"}}
     if block.get("partial_json"):
-        part["input"] = json.loads(block["partial_json"])
+        try:
+            part["input"] = json.loads(block["partial_json"])
+        except ValueError:
+            part["input"] = {"_unparsed": block["partial_json"]}
     extras = part.pop("extras", None)
     if part.get("type") == "reasoning" and extras:
         part.update({name: extras[name] for name in ("signature", "encrypted_content") if extras.get(name)})

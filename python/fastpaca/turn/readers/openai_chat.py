@@ -60,12 +60,10 @@ class ChatReader:
         if get(choice, "index") not in {0, None}:
             raise unknown(chunk, "one answer (n=1), where this has several choices")
         delta = get(choice, "delta")
-        for name in _TEXTS:
-            text = get(delta, name)
-            if isinstance(text, str) and text:
-                self._texts.setdefault(name, []).append(text)
-                if name in _SEEN:
-                    yield Text(self._message_id, text)
+        for name, text in _said(delta, chunk):
+            self._texts.setdefault(name, []).append(text)
+            if name in _SEEN:
+                yield Text(self._message_id, text)
         for call in get(delta, "tool_calls") or ():
             self._call(plain(call))
         self.is_complete |= get(choice, "finish_reason") is not None
@@ -100,6 +98,28 @@ class ChatReader:
         elif not any(name in message for name in _TEXTS[1:]) and message["content"] is None:
             message["content"] = ""
         return [message]
+
+
+def _said(delta: Any, chunk: Any) -> Iterator[tuple[str, str]]:
+    """The texts of a delta, by field. Mistral's content may be a list, with thinking in it."""
+    for name in _TEXTS:
+        found = get(delta, name)
+        if isinstance(found, list) and name == "content":
+            for part in found:
+                yield _part(part, chunk)
+        elif not isinstance(found, str | None):
+            raise unknown(chunk, f"text in delta.{name}")
+        elif found:
+            yield name, found
+
+
+def _part(part: Any, chunk: Any) -> tuple[str, str]:
+    kind, text = get(part, "type"), get(part, "text")
+    if kind == "text" and isinstance(text, str):
+        return "content", text
+    if kind == "thinking":
+        return "reasoning_content", "".join(get(thought, "text") for thought in get(part, "thinking"))
+    raise unknown(chunk, "text or thinking in delta.content")
 
 
 def _ordered(call: Json) -> Json:
