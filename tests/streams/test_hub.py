@@ -302,6 +302,33 @@ def test_an_end_that_comes_while_a_reader_looks(engine: Engine, monkeypatch: pyt
         assert [frame.type for frame in frames] == ["tombstoned", "window"]
 
 
+@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("cursor", [None, 0])
+def test_a_tombstone_that_comes_while_a_reader_begins(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, step: int, cursor: int | None
+) -> None:
+    """It lands between two looks at the context's state, whichever they are."""
+    looks = iter(range(100))
+
+    class Racing:
+        def __init__(self, context: _core.Context) -> None:
+            self._context = context
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._context, name)
+            if next(looks) == step:
+                write(engine, "chat", "tombstone")
+            return found
+
+    read = engine.read
+    monkeypatch.setattr(
+        engine, "read", lambda name, operation: read(name, lambda context, fetched: operation(Racing(context), fetched))
+    )
+    with Frames(engine.hub, "chat", cursor) as frames:
+        found = [frame.type for frame in frames]
+    assert found == ["tombstoned", "window"] if cursor == 0 else found in ([], ["tombstoned", "window"])
+
+
 def test_what_nobody_holds_any_more_is_forgotten(engine: Engine) -> None:
     append(engine, "chat", [user("one")])
     for frame in Frames(engine.hub, "chat", 0):

@@ -108,9 +108,7 @@ class Hub:
         """What readers see, and whether it is the last. Raises `NotFoundError` for an unknown context."""
         if context_id is None:
             return Cursor(self._position, END), False
-        tombstoned, version = self._engine.read(context_id, lambda context, _: (context.tombstoned, context.version))
-        assert version is not None
-        return Cursor(0, version), tombstoned
+        return self._engine.read(context_id, _visible)
 
     def records(self, context_id: str, after: int, end: int) -> list[bytes]:
         """The next few records that hold versions behind `after`, up to version `end`."""
@@ -246,6 +244,15 @@ class Hub:
             for each in self._concerned(ticket)
             if each.offer(in_all if each.style.of_all else in_context, frames.get(each.style))
         ]
+
+
+def _visible(context: _core.Context, _: _core.Fetched) -> tuple[Cursor, bool]:
+    # The writer may apply a record between two looks; what was seen while the version stood still belongs together.
+    while True:
+        version = context.version
+        tombstoned = context.tombstoned
+        if version is not None and context.version == version:
+            return Cursor(0, version), tombstoned
 
 
 def _bytes_of(ticket: Ticket) -> bytes:
