@@ -204,7 +204,10 @@ class Run:
         self.note(scenario, target, load, ["append", "window"])
         target.kill()
         target.start()
-        self.accounts.append({"target": target.name, **self._account(target, acknowledged)})
+        account = self._account(target, acknowledged)
+        self.accounts.append({"target": target.name, **account})
+        if isinstance(target, targets.Fastpaca) and (account["lost"] or account["contexts_that_differ"]):
+            sys.exit(f"acknowledged messages are not there after kill -9: {account}")
 
     def _account(self, target: Target, acknowledged: dict[str, list[str]]) -> dict[str, int]:
         found: dict[str, list[str]] = {}

@@ -75,12 +75,16 @@ class Target:
         return self.server.port
 
     def start(self) -> float:
-        """Returns the seconds until it was ready."""
+        """Returns the seconds until it was ready. Raises `NotHereError`; then nothing of it runs."""
         began = time.perf_counter()
-        argument = self._start_database()
-        port = free_port()
-        command = self._command(port, argument)
-        self.server = self._stack.enter_context(started(command, port, self.folder / f"{self.name}.log"))
+        try:
+            argument = self._start_database()
+            port = free_port()
+            command = self._command(port, argument)
+            self.server = self._stack.enter_context(started(command, port, self.folder / f"{self.name}.log"))
+        except BaseException:
+            self.stop()
+            raise
         self._processes.append(self.server.process.pid)
         return time.perf_counter() - began
 
