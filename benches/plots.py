@@ -35,7 +35,14 @@ def draw(results: dict[str, Any], folder: Path) -> list[Path]:
         (_opening, sections.get("growth", {}).get("opening", [])),
     ]
     mpl.rcParams.update(
-        {"svg.hashsalt": NAME, "font.size": 8, "axes.titlesize": 9, "axes.grid": True, "grid.alpha": 0.3}
+        {
+            "svg.hashsalt": NAME,
+            "svg.fonttype": "none",
+            "font.size": 8,
+            "axes.titlesize": 9,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+        }
     )
     figure = Figure(figsize=(14, 12), layout="constrained")
     for axes, (panel, found) in zip(figure.subplots(3, 2).flat, panels, strict=True):
