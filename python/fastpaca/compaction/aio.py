@@ -15,7 +15,14 @@ from fastpaca._core import TOKEN_BUDGET_MAX
 from fastpaca.background import AsyncJob, AsyncSignal, acalled
 from fastpaca.compaction.options import Options
 from fastpaca.compaction.summary import Outcome, Pauses, Stretch, held_s, replacement_of
-from fastpaca.errors import CompactionConflictError, LeaseHeldError, NotFoundError, TombstonedError, UnavailableError
+from fastpaca.errors import (
+    CompactionConflictError,
+    FastpacaError,
+    LeaseHeldError,
+    NotFoundError,
+    TombstonedError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from fastpaca.aio import AsyncContext, AsyncLease
@@ -47,7 +54,8 @@ class AsyncSummaries:
 
     def report(self, context_id: str, error: Exception) -> None:
         """Logs what failed, and tells the caller."""
-        _logger.warning("context %r was not compacted: %s", context_id, error, exc_info=error)
+        trace = None if isinstance(error, FastpacaError) else error
+        _logger.warning("context %r was not compacted: %s", context_id, error, exc_info=trace)
         if self._options.on_error is not None:
             try:
                 self._options.on_error(context_id, error)

@@ -18,7 +18,9 @@ LEASE_S: Final = 60
 _CONCURRENCY_MAX: Final = 1000
 
 OnError = Callable[[str, Exception], object]
-"""Is told the id of a context and what went wrong with its summary. Called on the worker's own thread or loop."""
+"""Is told the id of a context and what went wrong with its summary; no id where it is the stream of all contexts that
+failed, which is tried again. Called on the worker's own thread or loop.
+"""
 
 
 @dataclass(frozen=True, slots=True)

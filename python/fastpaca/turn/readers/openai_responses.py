@@ -13,7 +13,7 @@ _FAILURES: Final = frozenset({"response.failed", "response.cancelled", "error"})
 
 
 def is_responses(kind: Any) -> bool:
-    """Whether an event of this type is one of a response. `error` comes first where the request was refused late."""
+    """Whether an event of this type is one of a response; an `error` is one of several providers."""
     return isinstance(kind, str) and (kind.startswith("response.") or kind == "keepalive")
 
 
