@@ -242,6 +242,10 @@ def test_a_window_knows_the_model(store: Any, name: str) -> None:
     assert chat.window()._model is None
     chat.model("gpt-4o ü%")
     assert chat.window()._model == chat.info().model == "gpt-4o ü%"
+    then = chat.info().version
+    chat.configure(model="claude-opus-4-8")
+    assert chat.window()._model == "claude-opus-4-8"
+    assert chat.window(at_version=then)._model == "gpt-4o ü%"
 
 
 def test_windows_convert_alike(store: Any, name: str) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 import fastpaca
 from fastpaca import _core
@@ -15,12 +11,6 @@ from tests.formats.shapes_ai_sdk import model_faults
 
 Json = dict[str, Any]
 USER: Json = {"role": "user", "content": "What is the weather in Paris and Rome?"}
-
-
-@pytest.fixture
-def chat(tmp_path: Path) -> Iterator[fastpaca.Context]:
-    with fastpaca.open(tmp_path / "data") as store:
-        yield store.context("chat", budget=100_000)
 
 
 def request(chat: fastpaca.Context, *messages: Json, model: str | None = None) -> Json:

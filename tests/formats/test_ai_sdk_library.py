@@ -13,7 +13,8 @@ import pytest
 from fastpaca import _core
 from fastpaca.engine import Engine
 from fastpaca.errors import BudgetTooSmallError
-from tests.formats.test_windows import fetched, filled, mixed
+from tests.formats.test_windows import filled, mixed
+from tests.formats.valid import fetched
 from tests.providers.ai_sdk import AiSdk
 from tests.support.data import Conversation, canonical_sets, conversations, native_conversations, needs_data
 from tests.support.memory import append, memory_engine, write

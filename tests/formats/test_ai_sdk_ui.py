@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 import fastpaca
 from tests.formats.shapes_ai_sdk import ui_faults
@@ -16,12 +13,6 @@ from tests.support.data import DATA, lines, needs_data
 Json = dict[str, Any]
 USER: Json = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "What is the weather?"}]}
 STEP: Json = {"type": "step-start"}
-
-
-@pytest.fixture
-def chat(tmp_path: Path) -> Iterator[fastpaca.Context]:
-    with fastpaca.open(tmp_path / "data") as store:
-        yield store.context("chat", budget=1_000_000)
 
 
 def shown(chat: fastpaca.Context, *messages: Json) -> list[Json]:

@@ -13,22 +13,18 @@ import pytest
 from fastpaca import _core
 from fastpaca.engine import Engine
 from fastpaca.errors import BudgetTooSmallError
-from tests.formats.shapes import faults, grows, responses_faults
+from tests.formats.shapes import grows
 from tests.formats.shapes_ai_sdk import model_faults, model_grows, ui_faults, ui_grows
-from tests.formats.valid import is_known, violations
+from tests.formats.valid import fetched, is_known, violations
 from tests.support.data import Conversation, canonical_sets, conversations, native_conversations, needs_data
 from tests.support.memory import append, memory_engine, write
 
-CHECKS = {"openai": faults, "openai-responses": responses_faults, "ai-sdk": model_faults, "ai-sdk-ui": ui_faults}
+CHECKS = {"ai-sdk": model_faults, "ai-sdk-ui": ui_faults}
 GROWS = {"ai-sdk": model_grows, "ai-sdk-ui": ui_grows}
 MODELS = [None, "gemini-3-pro", "gpt-5", "claude-sonnet-4-5", "claude-opus-4-8"]
 FORMATS = [name for name in _core.FORMATS if name != "parts"]
 SAMPLE = 3
 """Conversations of each set that the fast tests look at."""
-
-
-def fetched(engine: Engine, context_id: str, **options: Any) -> bytes:
-    return engine.read(context_id, lambda context, fetched: context.window(fetched, **options))
 
 
 def filled(conversation: Conversation, model: str | None = None) -> Engine:

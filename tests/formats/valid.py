@@ -1,4 +1,4 @@
-"""What speaks against a request: the providers' rules, and the types of their client libraries."""
+"""Windows, and what speaks against a request: the providers' rules, and the types of their client libraries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from fastpaca import providers
+from fastpaca.engine import Engine
 from tests.providers import clients
 
 Json = dict[str, Any]
+
+
+def fetched(engine: Engine, context_id: str = "c", **options: Any) -> bytes:
+    """The reply to a window request."""
+    return engine.read(context_id, lambda context, fetched: context.window(fetched, **options))
 
 
 def langchain(request: Json) -> None:

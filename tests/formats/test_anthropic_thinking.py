@@ -1,0 +1,124 @@
+"""`anthropic`: thinking from before a rewrite, and what rewrites leave of a window."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from typing import Any
+
+import pytest
+
+import fastpaca
+from fastpaca import _core
+from fastpaca.engine import Engine
+from fastpaca.errors import BudgetTooSmallError, FastpacaError
+from fastpaca.log import MemoryDisk
+from tests.formats.blocks import USER, Json, converted, result, said, text, thinking, use
+from tests.formats.shapes import grows
+from tests.formats.valid import fetched, violations
+from tests.support.memory import append, memory_engine, write
+
+
+def thoughts(chat: fastpaca.Context, model: str | None = None) -> list[str]:
+    request = converted(chat, model)
+    blocks = [block for message in request["messages"] for block in message["content"]]
+    return [block["thinking"] for block in blocks if block["type"] == "thinking"]
+
+
+def test_thinking_from_before_a_rewrite(chat: fastpaca.Context) -> None:
+    for n in range(3):
+        chat.append([USER, said("assistant", thinking(f"t{n}"), text("ok"))])
+    assert thoughts(chat) == ["t0", "t1", "t2"]
+    chat.compact({"role": "user", "content": "A summary."}, from_seq=1, to_seq=2)
+    assert thoughts(chat) == ["t2"]
+    assert chat.window().omitted_reasoning("anthropic") == [4]
+    chat.append([USER, said("assistant", thinking("t3"), text("ok"))])
+    # What a request showed stays in those that follow.
+    assert thoughts(chat) == ["t2", "t3"]
+    chat.rewind(to_seq=6)
+    assert thoughts(chat) == ["t2"]
+
+
+def test_thinking_of_a_tool_loop_that_was_open(chat: fastpaca.Context) -> None:
+    chat.append([USER, said("assistant", thinking("old"), text("ok")), USER])
+    for n in range(3):
+        chat.append([said("assistant", thinking(f"t{n}"), use(f"a{n}")), said("user", result(f"a{n}", "1"))])
+    chat.compact({"role": "user", "content": "A summary."}, from_seq=1, to_seq=1)
+    assert thoughts(chat, "claude-sonnet-4-5") == ["t0", "t1", "t2"]
+    assert thoughts(chat, "claude-opus-5") == ["t2"]
+    chat.append([said("assistant", thinking("t3"), text("done")), USER])
+    assert thoughts(chat, "claude-sonnet-4-5") == ["t0", "t1", "t2", "t3"]
+    chat.compact({"role": "user", "content": "Another."}, from_seq=2, to_seq=2)
+    assert thoughts(chat, "claude-sonnet-4-5") == ["t3"]
+
+
+def test_a_replay_keeps_all_signed_thinking(chat: fastpaca.Context) -> None:
+    chat.append([USER, said("assistant", thinking("t0"), text("ok")), USER])
+    chat.compact({"role": "user", "content": "A summary."}, from_seq=1, to_seq=1)
+    assert chat.replay("anthropic")["messages"][1] == said("assistant", thinking("t0"), text("ok"))
+
+
+MODELS = [None, "claude-sonnet-4-5", "claude-opus-4-8"]
+
+
+def step(rng: random.Random, engine: Engine, n: int) -> None:
+    """The next messages, or a change of those before."""
+    last = json.loads(engine.read("c", lambda context, _: context.describe()))["last_seq"]
+    chance = rng.random()
+    if last and chance < 0.12:
+        window = json.loads(fetched(engine))
+        seqs = [message["seq"] for message in window["messages"] if "seq" in message]
+        first = rng.choice(seqs or [1])
+        summary = {"role": rng.choice(["user", "assistant", "system"]), "content": f"summary {n}"}
+        with contextlib.suppress(FastpacaError):
+            write(engine, "c", "compact", from_seq=first, to_seq=rng.randint(first, last), replacement=[summary])
+    elif last and chance < 0.2:
+        with contextlib.suppress(FastpacaError):
+            write(engine, "c", "rewind", to_seq=rng.randint(1, last))
+    elif chance < 0.35:
+        append(
+            engine,
+            "c",
+            [{"role": rng.choice(["user", "system", "developer"]), "content": rng.choice(["", f"say {n}"])}],
+        )
+    else:
+        loop = []
+        for k in range(rng.randint(1, 3)):
+            ids = [f"c{n}_{k}_{j}" for j in range(rng.randint(1, 2))]
+            blocks = [thinking(f"t{n}_{k}"), *[use(call_id) for call_id in ids]]
+            loop.append(said("assistant", *blocks[rng.randint(0, 1) :]))
+            loop += [said("user", result(call_id, "x")) for call_id in rng.sample(ids, rng.randint(0, len(ids)))]
+        loop.append(said("assistant", thinking(f"t{n}"), *[text("done")][: rng.randint(0, 1)]))
+        for message in loop[: rng.randint(1, len(loop))]:
+            append(engine, "c", [message])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rewrites_keep_windows_valid_and_growing(seed: int) -> None:
+    rng = random.Random(seed)
+    disk = MemoryDisk()
+    engine = memory_engine(disk)
+    model = rng.choice(MODELS)
+    policy = {"strategy": "last_n", "config": {"limit": 12}} if rng.random() < 0.5 else {"strategy": "budget"}
+    write(engine, "c", "configure", token_budget=100_000, policy=policy, **({"model": model} if model else {}))
+    before: dict[str, Json] = {}
+    for n in range(60):
+        step(rng, engine, n)
+        for budget in (None, 300):
+            asked: dict[str, Any] = {"format": "anthropic", "budget_tokens": budget}
+            with contextlib.suppress(BudgetTooSmallError):
+                reply = fetched(engine, **asked)
+                parts = fetched(engine, budget_tokens=budget)
+                assert reply.endswith(b"," + _core.convert([parts], "anthropic", model=model)[1:])
+                now = json.loads(reply)
+                if now["prefix"] in before:
+                    assert grows(before[now["prefix"]], now["request"])
+                before[now["prefix"]] = now["request"]
+                closed = fetched(engine, close=True, **asked)
+                assert violations("anthropic", json.loads(closed)["request"], model) == []
+                if n % 10 == 9:
+                    engine.close()
+                    engine = memory_engine(disk)
+                    assert fetched(engine, **asked) == reply
+    engine.close()
