@@ -234,9 +234,8 @@ class Context:
     def resident_bytes(self) -> int:
         """Bytes held in memory, roughly."""
 
-    @property
-    def model(self) -> str | None:
-        """The model that its windows go to, where it is told."""
+    def model(self, fetched: Fetched, *, at_version: int | None = None) -> str | None:
+        """The model that its windows go to, where it is told; now, or as it was. Raises `Need` for an earlier one."""
 
     @property
     def tombstoned(self) -> bool: ...
@@ -304,7 +303,7 @@ class Context:
         min_version: int | None = None,
         known_tags: Sequence[str] | None = None,
     ) -> tuple[str, bytes | None, str | None]:
-        """An entity tag (equal tags, equal bytes), the window, and the context's model.
+        """An entity tag (equal tags, equal bytes), the window, and the model that it goes to.
 
         There is no window where the caller has it: that of `if_version`, or of one of `known_tags` (`*`: of any).
         Raises `CoreError` for a `min_version` that is not reached, and as `window`.

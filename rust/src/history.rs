@@ -14,6 +14,7 @@ pub use reads::{AskedWindow, Known};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::entry::{Appended, Did, Entry, RewriteHead};
 use crate::error::{Error, Result};
 use crate::fetched::Records;
@@ -95,9 +96,7 @@ impl History<'_> {
     /// [`Error::NotYet`] for a version that is not there yet, [`Error::Need`] for bytes that lack.
     pub fn state_at(self, version: u64, links: &mut Links) -> Result<State> {
         let state = self.state;
-        if version > state.version {
-            return Err(Error::NotYet { wanted: version, actual: state.version });
-        }
+        self.reached(version)?;
         let last = self.last_seq(version)?;
         let era = self.era(self.rewrite_before(version, last, links)?)?;
         let kept = self.kept(&era, last)?;
@@ -116,6 +115,23 @@ impl History<'_> {
             kept: Arc::new(kept),
             ..state.clone()
         })
+    }
+
+    /// The configuration at an earlier version.
+    ///
+    /// # Errors
+    /// As [`History::state_at`].
+    pub fn config_at(self, version: u64) -> Result<Config> {
+        self.reached(version)?;
+        self.config(version, self.last_seq(version)?)
+    }
+
+    fn reached(self, version: u64) -> Result<()> {
+        let actual = self.state.version;
+        if version > actual {
+            return Err(Error::NotYet { wanted: version, actual });
+        }
+        Ok(())
     }
 
     /// The last message at a version.

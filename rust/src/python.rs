@@ -247,9 +247,9 @@ impl Context {
     }
 
     fn read_window(&self, py: Python<'_>, asked: &AskedWindow, known: &Known, fetched: &Fetched) -> PyResult<PyWindow> {
-        let mut context = self.locked(py);
-        let read = context.read_window(asked, known, &fetched.lock());
-        let (tag, reply) = read.map_err(|error| self.raise(py, error))?;
+        let (mut context, fetched) = (self.locked(py), fetched.lock());
+        let model = context.model(asked.at_version, &fetched).map_err(|error| self.raise(py, error))?;
+        let (tag, reply) = context.read_window(asked, known, &fetched).map_err(|error| self.raise(py, error))?;
         // Joined where it stays: a copy of a window costs about as much as its selection.
         let joined = |reply: WindowReply<'_>| {
             PyBytes::new_with(py, reply.len(), |buffer| {
@@ -258,7 +258,6 @@ impl Context {
             })
         };
         let body = reply.map(joined).transpose()?.map(Bound::unbind);
-        let model = context.state().map_err(|error| self.raise(py, error))?.config.model.clone();
         Ok((tag, body, model))
     }
 }
@@ -356,10 +355,9 @@ impl Context {
         Ok(PyBytes::new(py, &crate::render::context(state)).unbind())
     }
 
-    #[getter]
-    fn model(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        let context = self.locked(py);
-        Ok(context.state().map_err(|error| self.raise(py, error))?.config.model.clone())
+    #[pyo3(signature = (fetched, *, at_version = None))]
+    fn model(&self, py: Python<'_>, fetched: &Fetched, at_version: Option<u64>) -> PyResult<Option<String>> {
+        self.locked(py).model(at_version, &fetched.lock()).map_err(|error| self.raise(py, error))
     }
 
     #[getter]

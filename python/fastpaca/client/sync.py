@@ -57,7 +57,7 @@ class HttpTransport:
         min_version: int,
         explain: bool = False,
     ) -> tuple[bytes, str | None]:
-        """The window's JSON, and the context's model."""
+        """The window's JSON, and the model that it goes to."""
         asked = query(
             budget_tokens=budget_tokens,
             fit=None if fit == "steps" else fit,

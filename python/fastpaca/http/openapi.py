@@ -134,7 +134,10 @@ def _window_paths() -> dict[str, Any]:
     operation["parameters"].append(_header("If-None-Match", "Entity tags that the caller has.", None))
     operation["responses"]["200"]["headers"] = {
         "ETag": {"schema": {"type": "string"}},
-        "Fastpaca-Model": {"description": "The context's model, percent-encoded.", "schema": {"type": "string"}},
+        "Fastpaca-Model": {
+            "description": "The model that the window goes to, percent-encoded.",
+            "schema": {"type": "string"},
+        },
     }
     operation["responses"]["304"] = {"description": "The caller has it already."}
     alias = operation | {"operationId": "readWindowAlias"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastpaca import _core
 from fastpaca.engine import Engine, Reply, not_before, writable
 from fastpaca.streams.drafts import check_delta
 from fastpaca.streams.sync import Frames
@@ -27,11 +28,13 @@ class LocalTransport:
         return self.engine.read(context_id, not_before(min_version, lambda context, _: context.describe()))
 
     def window(self, context_id: str, *, min_version: int, **options: Any) -> tuple[bytes, str | None]:
-        """The window's JSON, and the context's model."""
-        return self.engine.read(
-            context_id,
-            not_before(min_version, lambda context, fetched: (context.window(fetched, **options), context.model)),
-        )
+        """The window's JSON, and the model that it goes to."""
+        version = options["at_version"]
+
+        def read(context: _core.Context, fetched: _core.Fetched) -> tuple[bytes, str | None]:
+            return context.window(fetched, **options), context.model(fetched, at_version=version)
+
+        return self.engine.read(context_id, not_before(min_version, read))
 
     def compactions(self, context_id: str, *, min_version: int, **options: Any) -> bytes:
         """A page of compactions as JSON, newest first."""

@@ -60,7 +60,7 @@ class Transport(Protocol):
         min_version: int,
         explain: bool = False,
     ) -> tuple[bytes, str | None]:
-        """The window's JSON, and the context's model."""
+        """The window's JSON, and the model that it goes to."""
         ...
 
     def compactions(self, context_id: str, *, cursor: int | None, limit: int, min_version: int) -> bytes:

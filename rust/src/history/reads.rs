@@ -99,6 +99,19 @@ impl Context {
         Ok(reply.to_vec())
     }
 
+    /// The model that windows go to: now, or at an earlier version.
+    ///
+    /// # Errors
+    /// As [`Context::read_window`].
+    pub fn model(&mut self, at_version: Option<u64>, fetched: &Fetched) -> Result<Option<String>> {
+        let Some(version) = at_version.filter(|version| self.version() != Some(*version)) else {
+            return Ok(self.state()?.config.model.clone());
+        };
+        self.absorb(fetched)?;
+        let result = self.history(fetched).and_then(|(history, _)| history.config_at(version));
+        Ok(self.with_keys(result)?.model)
+    }
+
     fn explanation(&mut self, request: WindowRequest, at_version: Option<u64>, fetched: &Fetched) -> Result<Vec<u8>> {
         let (history, links) = self.history(fetched)?;
         let past = match at_version.filter(|version| *version != history.state.version) {
