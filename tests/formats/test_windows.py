@@ -196,6 +196,37 @@ RESULTS: dict[str, Any] = {
 }
 
 
+MANY = 40_000
+VERY_LONG: dict[str, list[dict[str, Any]]] = {
+    "calls and results": [
+        *_ours(random.Random(), [str(n) for n in range(MANY)]),
+        {"role": "tool", "parts": [{"type": "tool_result", "call_id": str(n), "content": ""} for n in range(MANY)]},
+    ],
+    "steps": [{"role": "assistant", "parts": [{"type": "step-start"}, {"type": "text", "text": "so"}] * MANY}],
+    "calls of the provider": [
+        {
+            "role": "assistant",
+            "content": [
+                *({"type": "server_tool_use", "id": f"srvtoolu_{n}", "name": "f", "input": {}} for n in range(MANY)),
+                *({"type": "f_tool_result", "tool_use_id": f"srvtoolu_{n}", "content": []} for n in range(MANY)),
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("messages", VERY_LONG.values(), ids=VERY_LONG)
+def test_one_message_of_very_many_parts(messages: list[dict[str, Any]]) -> None:
+    """The time limit would end it, if what each part costs grew with the message."""
+    engine = memory_engine()
+    write(engine, "c", "configure", token_budget=_core.TOKEN_BUDGET_MAX)
+    append(engine, "c", [{"role": "user", "content": "go"}, *messages])
+    for name in FORMATS:
+        assert len(fetched(engine, format=name, close=True)) > 100
+    engine.close()
+
+
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_conversation_over_several_providers(name: str, seed: int) -> None:

@@ -1,7 +1,9 @@
 //! The normal form: what a stored message says, whichever provider shaped it, borrowed from its stored text.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
+use crate::json::Object;
 use crate::message::{Holder, Role};
 
 /// JSON text of one value, borrowed where it stands in the stored body as it is.
@@ -20,6 +22,8 @@ pub struct Normal<'a> {
     pub name: Option<&'a str>,
     /// The stored body.
     pub body: &'a str,
+    /// Its fields, once somebody has asked for them.
+    pub(super) object: OnceCell<Object<'a>>,
     /// The body is a Responses item that is no message.
     pub is_item: bool,
     /// What it says, in order. A result stands behind its call, also where one part holds both.
@@ -27,6 +31,18 @@ pub struct Normal<'a> {
 }
 
 impl<'a> Normal<'a> {
+    /// The fields of the stored body.
+    #[must_use]
+    pub fn fields(&self) -> &Object<'a> {
+        self.object.get_or_init(|| Object::of(self.body).unwrap_or_default())
+    }
+
+    /// The fields of a body that is an item.
+    #[must_use]
+    pub fn item(&self) -> Option<&Object<'a>> {
+        self.is_item.then(|| self.fields())
+    }
+
     /// The pieces as a provider has to see them. Where calls are left open, their results come behind: nothing else may
     /// stand between them and those that are here.
     pub fn in_order(&self) -> impl Iterator<Item = &Piece<'a>> {

@@ -59,7 +59,7 @@ impl Thought {
 
 impl Responses {
     /// Reasoning of OpenAI's own that is encrypted can be read again wherever it was kept; nothing else can.
-    fn reasoning(&mut self, message: &Normal<'_>, reasoning: &Reasoning<'_>, piece: &Piece<'_>) {
+    fn reasoning(&mut self, message: &Normal<'_>, reasoning: &Reasoning<'_>) {
         let Some(encrypted) = reasoning.encrypted.filter(|_| reasoning.maker == Maker::OpenAi) else {
             return self.omit(message.seq);
         };
@@ -73,10 +73,10 @@ impl Responses {
         if !reasoning.id.is_none_or(|id| self.is_new(id)) {
             return self.omit(message.seq);
         }
-        let thought = match Object::of(piece.raw).filter(|_| message.is_item) {
+        let thought = match message.item() {
             Some(item) => {
                 let mut out = Json::default();
-                write_item(&mut out, &item, true, None);
+                write_item(&mut out, item, true, None);
                 Thought::Item(String::from_utf8(out.0).unwrap_or_default())
             }
             None => Thought::Parts {
@@ -127,15 +127,15 @@ impl Responses {
     }
 
     fn assistant(&mut self, message: &Normal<'_>) {
-        match Object::of(message.body).filter(|body| is_own_message(body) && self.keeps_id(body)) {
-            Some(body) => write_item(self.next_of_model(), &body, true, None),
+        match Some(message.fields()).filter(|body| is_own_message(body) && self.keeps_id(body)) {
+            Some(body) => write_item(self.next_of_model(), body, true, None),
             None => message.pieces.iter().for_each(|piece| self.assistant_piece(message, piece)),
         }
     }
 
     fn assistant_piece(&mut self, message: &Normal<'_>, piece: &Piece<'_>) {
         match &piece.what {
-            What::Reasoning(reasoning) => self.reasoning(message, reasoning, piece),
+            What::Reasoning(reasoning) => self.reasoning(message, reasoning),
             What::Result(output) if !output.by_provider => self.result(message, output),
             What::Call(call) if !call.by_provider => self.call(message, call),
             What::Text(raw) | What::Refusal(raw) if raw.as_ref() != "\"\"" => said(self.next_of_model(), raw),
@@ -145,9 +145,9 @@ impl Responses {
                     said(self.next_of_model(), &text);
                 }
             }
-            What::Other if message.is_item && !self.is_lost => {
-                if let Some(item) = Object::of(message.body).filter(|item| self.is_first(item)) {
-                    write_item(self.next_of_model(), &item, true, None);
+            What::Other if !self.is_lost => {
+                if let Some(item) = message.item().filter(|item| self.is_first(item)) {
+                    write_item(self.next_of_model(), item, true, None);
                 }
             }
             _ => {}
@@ -155,9 +155,9 @@ impl Responses {
     }
 
     fn call(&mut self, message: &Normal<'_>, call: &Call<'_>) {
-        if let Some(item) = Object::of(message.body).filter(|_| message.is_item) {
-            let keeps_id = self.keeps_id(&item);
-            return write_item(self.next_of_model(), &item, keeps_id, Some(&call.id));
+        if let Some(item) = message.item() {
+            let keeps_id = self.keeps_id(item);
+            return write_item(self.next_of_model(), item, keeps_id, Some(&call.id));
         }
         let out = self.next_of_model();
         let (kind, key) = if call.is_custom { ("custom_tool_call", "input") } else { ("function_call", "arguments") };
@@ -168,8 +168,8 @@ impl Responses {
 
     fn result(&mut self, message: &Normal<'_>, output: &Output<'_>) {
         let out = self.next_of_others();
-        if let Some(item) = Object::of(message.body).filter(|_| message.is_item) {
-            return write_item(out, &item, false, Some(&output.id));
+        if let Some(item) = message.item() {
+            return write_item(out, item, false, Some(&output.id));
         }
         let kind = if output.is_custom { "custom_tool_call_output" } else { "function_call_output" };
         out.raw("{\"type\":\"").raw(kind).raw("\",\"call_id\":").string(&output.id).raw(",\"output\":");
@@ -198,10 +198,10 @@ impl Responses {
                 What::Text(raw) | What::Refusal(raw) => content.text(raw, is_in_array(piece)),
                 What::Media(media) => media_part(&mut content, media, piece.raw),
                 What::Data => content.data(piece),
-                What::Other if message.is_item => {
-                    if let Some(item) = Object::of(message.body) {
-                        let keeps_id = self.is_first(&item);
-                        return write_item(self.next_of_others(), &item, keeps_id, None);
+                What::Other => {
+                    if let Some(item) = message.item() {
+                        let keeps_id = self.is_first(item);
+                        return write_item(self.next_of_others(), item, keeps_id, None);
                     }
                 }
                 _ => {}

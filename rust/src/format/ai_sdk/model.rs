@@ -59,7 +59,7 @@ fn end_message(out: &mut Json, options: Option<&str>) {
 
 /// What the message keeps for one provider alone.
 fn options<'a>(message: &Normal<'a>) -> Option<&'a str> {
-    Object::of(message.body).and_then(|body| parts::options(&body))
+    parts::options(message.fields())
 }
 
 impl Model {

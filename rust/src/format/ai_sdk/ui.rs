@@ -40,14 +40,14 @@ struct Shape {
 
 impl Message {
     fn new(message: &Normal<'_>, role: &str) -> Self {
-        let body = Object::of(message.body).unwrap_or_default();
+        let body = message.fields();
         let id = body.get("id").filter(|id| id.starts_with('"')).map(str::to_owned);
         let id = id.unwrap_or_else(|| match message.to {
             Some(to) => format!("\"summary_{}_{to}\"", message.seq),
             None => format!("\"msg_{}\"", message.seq),
         });
         let mut out = Json::default();
-        pick(&mut out, &body, HEAD, &[("id", &id), ("role", &format!("\"{role}\""))]);
+        pick(&mut out, body, HEAD, &[("id", &id), ("role", &format!("\"{role}\""))]);
         // Its parts are still to come.
         out.0.pop();
         Self { head: text_of(out), parts: Vec::new() }
@@ -138,7 +138,8 @@ impl Writer for Ui {
         takes
             && (!message.pieces.is_empty() || message.role == Role::Assistant)
             && message.pieces.iter().all(|piece| in_parts(piece) && is_ui_part(piece))
-            && Object::of(message.body).is_some_and(|body| body.get("parts").is_some() && is_ours(&body))
+            && message.fields().get("parts").is_some()
+            && is_ours(message.fields())
     }
 
     fn whole(&mut self, message: &Normal<'_>) -> usize {

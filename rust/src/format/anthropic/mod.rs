@@ -6,6 +6,8 @@
 mod blocks;
 mod model;
 
+use std::collections::HashSet;
+
 use blocks::Blocks;
 use model::Model;
 
@@ -39,7 +41,7 @@ pub struct Anthropic {
     /// Blocks of the assistant's that need something behind them.
     tail: Vec<Held>,
     /// Calls of tools at the provider that the open message shows.
-    server_calls: Vec<String>,
+    server_calls: HashSet<String>,
     /// Calls that wait for their results.
     waiting: usize,
     omitted: Vec<u64>,
@@ -106,7 +108,7 @@ impl Anthropic {
             user: User::default(),
             assistant: Blocks::default(),
             tail: Vec::new(),
-            server_calls: Vec::new(),
+            server_calls: HashSet::new(),
             waiting: 0,
             omitted: Vec::new(),
             revision: 0,
@@ -166,6 +168,7 @@ impl Anthropic {
     }
 
     fn say_all(&mut self, message: &Normal<'_>) {
+        let answered: HashSet<&str> = message.pieces.iter().filter_map(by_provider).collect();
         for piece in message.in_order() {
             match &piece.what {
                 What::Text(raw) | What::Refusal(raw) if !is_blank(raw) => self.assistant().text_part(raw, piece.raw),
@@ -176,7 +179,7 @@ impl Anthropic {
                         self.assistant().text(&text);
                     }
                 }
-                What::Call(call) if call.by_provider => self.call_of_provider(message, call, piece),
+                What::Call(call) if call.by_provider => self.call_of_provider(message.seq, call, piece, &answered),
                 What::Result(output) if output.by_provider => self.result_of_provider(output, piece),
                 What::Call(call) => {
                     blocks::call(self.assistant().next(), call, piece.raw);
@@ -200,16 +203,15 @@ impl Anthropic {
     }
 
     /// A call at the provider stands with its result, or at the end of a turn that the provider paused.
-    fn call_of_provider(&mut self, message: &Normal<'_>, call: &Call<'_>, piece: &Piece<'_>) {
+    fn call_of_provider(&mut self, seq: u64, call: &Call<'_>, piece: &Piece<'_>, answered: &HashSet<&str>) {
         let Some(part) = Object::of(piece.raw).filter(|part| is_server_call(part, &call.id)) else { return };
-        let answers = |piece: &Piece<'_>| matches!(&piece.what, What::Result(output) if output.by_provider && output.id == call.id);
         let mut json = Json::default();
         blocks::write_known(&mut json, &part);
-        if message.pieces.iter().any(answers) {
-            self.server_calls.push(call.id.to_string());
+        if answered.contains(&*call.id) {
+            self.server_calls.insert(call.id.to_string());
         }
         let json = String::from_utf8(json.0).unwrap_or_default();
-        self.tail.push(Held { seq: message.seq, json, call: Some(call.id.to_string()) });
+        self.tail.push(Held { seq, json, call: Some(call.id.to_string()) });
     }
 
     fn result_of_provider(&mut self, output: &Output<'_>, piece: &Piece<'_>) {
@@ -218,7 +220,7 @@ impl Anthropic {
             // The provider goes on where it paused.
             self.server_calls.extend(self.tail.iter().filter_map(|held| held.call.clone()));
         }
-        if self.server_calls.iter().any(|id| *id == output.id) {
+        if self.server_calls.contains(&*output.id) {
             blocks::write_known(self.assistant().next(), &part);
         }
     }
@@ -404,6 +406,14 @@ fn other(blocks: &mut Blocks, piece: &Piece<'_>) {
             blocks::own(blocks, piece.raw, blocks::OF_USER);
         }
         What::Reasoning(_) | What::Call(_) | What::Result(_) | What::Step => {}
+    }
+}
+
+/// Id of the call whose result the provider gave itself.
+fn by_provider<'p>(piece: &'p Piece<'_>) -> Option<&'p str> {
+    match &piece.what {
+        What::Result(output) if output.by_provider => Some(&output.id),
+        _ => None,
     }
 }
 

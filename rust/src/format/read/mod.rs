@@ -22,7 +22,7 @@ fn whole(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>> {
     let is_item = outline.slots.first().is_some_and(|slot| slot.holder == Holder::Whole);
     let name = outline.object.get("name").filter(|name| !is_item && name.starts_with('"'));
     let pieces = if outline.whole.is_some() { whole_result(&outline) } else { pieces(&outline) };
-    Some(Normal { seq, to, role: outline.role, name, body, is_item, pieces })
+    Some(Normal { seq, to, role: outline.role, name, body, object: outline.object.into(), is_item, pieces })
 }
 
 /// A tool message that is itself one result.

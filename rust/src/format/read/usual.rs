@@ -2,6 +2,7 @@
 //! blocks and of OpenAI's chat. What is rarer is left to the whole reading, which finds the same in what is read here.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use super::{reasoning, tools};
 use crate::format::pieces::{Arguments, Call, Content, Normal, Output, Piece, What};
@@ -19,7 +20,7 @@ pub(super) fn normal(body: &str, seq: u64, to: Option<u64>) -> Option<Normal<'_>
         return None;
     }
     let pieces = message.pieces(body, role)?;
-    Some(Normal { seq, to, role, name, body, is_item: false, pieces })
+    Some(Normal { seq, to, role, name, body, object: OnceCell::new(), is_item: false, pieces })
 }
 
 /// Steps over an object; `take` steps over the value of each field, by its key as it stands.
@@ -285,6 +286,11 @@ mod tests {
     use super::*;
 
     fn debug(found: Option<Normal<'_>>) -> String {
+        // The fields may have been read or not.
+        let found = found.map(|found| {
+            let all = format!("{:?}", found.fields().fields());
+            (found.role, found.name, all, found.is_item, found.pieces)
+        });
         format!("{found:?}")
     }
 
