@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 import fastpaca
 from fastpaca.errors import InvalidError
 from tests.formats.blocks import IMAGE, THINKING, USER, Json, converted, request, result, said, text, use
-from tests.formats.valid import violations
+from tests.formats.valid import fetched, violations
 
 
 def test_native_messages_come_back(chat: fastpaca.Context) -> None:
@@ -248,26 +247,48 @@ def test_later_system_messages(chat: fastpaca.Context) -> None:
     as_system = converted(chat, "claude-opus-4-8")["messages"]
     assert as_system == [said("user", text(USER["content"])), said("system", text('Say "ok".'))]
     assert request(chat, said("assistant", text("ok")), model="claude-opus-4-8")[:2] == as_system
-    after = request(chat, later, USER, model="claude-opus-4-8")
+    assert request(chat, later, model="claude-opus-4-8")[-1] == said("user", as_user)
+    after = request(chat, USER, model="claude-opus-4-8")
     assert after[-1] == said("user", as_user, text(USER["content"]))
 
 
-def test_a_system_message_between_users_is_the_users_and_changes_the_prefix(tmp_path: Path) -> None:
-    with fastpaca.open(tmp_path / "data") as store:
-        chat = store.context("chat", budget=100_000, model="claude-opus-4-8")
-        chat.append([USER, {"role": "system", "content": "Note."}])
-        engine = chat._transport.engine  # type: ignore[attr-defined]
+def reply(chat: fastpaca.Context) -> Json:
+    """What a server answers."""
+    engine = chat._transport.engine  # type: ignore[attr-defined]
+    found: Json = json.loads(fetched(engine, chat.id, format="anthropic"))
+    return found
 
-        def reply() -> Json:
-            found: Json = json.loads(engine.read("chat", lambda c, fetched: c.window(fetched, format="anthropic")))
-            return found
 
-        before = reply()
-        assert before["request"]["messages"][-1]["role"] == "system"
-        chat.append(USER)
-        after = reply()
-        assert [message["role"] for message in after["request"]["messages"]] == ["user"]
-        assert after["prefix"] != before["prefix"]
+def test_a_system_message_between_users_is_the_users_and_changes_the_prefix(chat: fastpaca.Context) -> None:
+    chat.configure(model="claude-opus-4-8")
+    chat.append([USER, {"role": "system", "content": "Note."}])
+    before = reply(chat)
+    assert before["request"]["messages"][-1]["role"] == "system"
+    chat.append(USER)
+    after = reply(chat)
+    assert [message["role"] for message in after["request"]["messages"]] == ["user"]
+    assert after["prefix"] != before["prefix"]
+
+
+def test_calls_of_the_provider_and_their_callers(chat: fastpaca.Context) -> None:
+    search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+    direct = use("toolu_1") | {"caller": {"type": "direct"}}
+    by_code = use("toolu_2") | {"caller": {"type": "code_execution_20250825", "tool_id": "srvtoolu_0"}}
+    listed = request(chat, USER, said("assistant", search, found, direct, by_code, use("srvtoolu_1")))
+    # The code that called is not in the request, and no two calls have one id.
+    assert listed[1] == said("assistant", search, found, direct, use("toolu_2"), use("call_2_2"))
+
+
+def test_a_paused_call_that_is_given_up_changes_the_prefix(chat: fastpaca.Context) -> None:
+    search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    chat.append([USER, said("assistant", text("I look."), search)])
+    before = reply(chat)
+    assert before["request"]["messages"][-1] == said("assistant", text("I look."), search)
+    chat.append(USER)
+    after = reply(chat)
+    assert after["request"]["messages"][1] == said("assistant", text("I look."))
+    assert after["prefix"] != before["prefix"]
 
 
 def test_thinking_of_others_and_at_the_end(chat: fastpaca.Context) -> None:

@@ -53,6 +53,23 @@ def test_thinking_of_a_tool_loop_that_was_open(chat: fastpaca.Context) -> None:
     assert thoughts(chat, "claude-sonnet-4-5") == ["t3"]
 
 
+def test_thinking_of_a_pinned_message_far_before_a_cut(chat: fastpaca.Context) -> None:
+    pinned = said("assistant", thinking("pinned"), text("Keep this.")) | {"metadata": {"pinned": True}}
+    turns = [
+        each | {"token_count": 100}
+        for n in range(5)
+        for each in (USER, said("assistant", thinking(f"t{n}"), text("ok")))
+    ]
+    chat.append([USER, USER, pinned, *turns])
+    chat.compact({"role": "user", "content": "A summary."}, from_seq=1, to_seq=1)
+    chat.append(turns)
+    blocks = [block for message in chat.window(budget=700).to("anthropic")["messages"] for block in message["content"]]
+    shown = [block["thinking"] for block in blocks if block["type"] == "thinking"]
+    # The pinned message is shown before the cut, and it was not the newest.
+    assert text("Keep this.") in blocks
+    assert shown == ["t2", "t3", "t4"]
+
+
 def test_a_replay_keeps_all_signed_thinking(chat: fastpaca.Context) -> None:
     chat.append([USER, said("assistant", thinking("t0"), text("ok")), USER])
     chat.compact({"role": "user", "content": "A summary."}, from_seq=1, to_seq=1)
