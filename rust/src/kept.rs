@@ -178,8 +178,8 @@ pub struct Kept {
     runs: Vec<Run>,
     before: Vec<Before>,
     total: Before,
-    /// How many late results there are: they are not where their number says.
-    late: usize,
+    /// Late results, which are not where their number says: message and run, ascending.
+    late: Vec<(u64, usize)>,
 }
 
 impl Kept {
@@ -219,7 +219,10 @@ impl Kept {
 
     fn push_run(&mut self, run: Run) {
         self.before.push(self.total);
-        self.late += usize::from(matches!(&run, Run::Item(item) if item.kind == ItemKind::Late));
+        if let Some(seq) = late_seq(&run) {
+            let at = (seq, self.runs.len());
+            self.late.insert(self.late.partition_point(|late| *late < at), at);
+        }
         self.total.tokens = self.total.tokens.saturating_add(run.tokens());
         self.total.items = self.total.items.saturating_add(run.len());
         self.runs.push(run);
@@ -360,16 +363,12 @@ impl Kept {
         let first = self.runs.partition_point(|run| run.end() < seq);
         let near = self.runs.iter().zip(&self.before).skip(first).take_while(|(run, _)| run_start(run) <= seq);
         let found = near.filter_map(|(run, start)| holds(run, seq).map(|offset| start.items + offset)).next();
-        if found.is_some() || self.late == 0 {
-            return found;
-        }
         // A late result stands with its call, far before its own place in the log.
-        {
-            let late = self.runs.iter().zip(&self.before);
-            let mut late =
-                late.filter(|(run, _)| matches!(run, Run::Item(i) if i.kind == ItemKind::Late && i.from == seq));
-            late.next().map(|(_, start)| start.items)
-        }
+        found.or_else(|| {
+            let (_, run) =
+                self.late.get(self.late.partition_point(|(late, _)| *late < seq)).filter(|late| late.0 == seq)?;
+            self.before.get(*run).map(|start| start.items)
+        })
     }
 
     /// The summary that stands for message `seq`.
@@ -440,6 +439,14 @@ impl Kept {
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
         self.runs.capacity() * (size_of::<Run>() + size_of::<Before>())
+            + self.late.capacity() * size_of::<(u64, usize)>()
+    }
+}
+
+fn late_seq(run: &Run) -> Option<u64> {
+    match run {
+        Run::Item(item) if item.kind == ItemKind::Late => Some(item.from),
+        _ => None,
     }
 }
 
