@@ -8,6 +8,7 @@ mod config;
 mod list;
 mod reads;
 pub mod standing;
+pub mod undo;
 
 pub use reads::{AskedWindow, Known};
 
@@ -19,9 +20,9 @@ use crate::entry::{Appended, Did, Entry, RewriteHead};
 use crate::error::{Error, Result};
 use crate::fetched::Records;
 use crate::index::Flags;
-use crate::kept::Kept;
+use crate::kept::{Item, ItemKind, Kept, Run};
 use crate::limits::LINKS_MAX;
-use crate::pairing::Pairing;
+use crate::pairing::{OpenCall, Pairing};
 use crate::policy::Policy;
 use crate::state::State;
 
@@ -279,6 +280,38 @@ impl History<'_> {
         for entry in seqs.iter().filter_map(|seq| entries.get(seq)) {
             pairing.apply_appended(entry);
         }
+        Ok(pairing)
+    }
+
+    /// As [`History::pairing`], with the calls whose repairs stand in `kept`, the list that message ended.
+    ///
+    /// # Errors
+    /// As [`History::last_seq`].
+    pub fn pairing_with_repairs(self, era: &Era, last: u64, kept: &Kept) -> Result<Pairing> {
+        let mut pairing = self.pairing(era, last)?;
+        let is_known = |item: &&Item| pairing.open.iter().any(|o| (o.seq, o.call) == (item.from, item.call));
+        let repairs = kept.runs().iter().filter_map(|run| match run {
+            Run::Item(item) if item.kind == ItemKind::Repair => Some(item),
+            _ => None,
+        });
+        let repairs: Vec<&Item> = repairs.filter(|item| !is_known(item)).collect();
+        let mut seqs: Vec<u64> = repairs.iter().map(|item| item.from).collect();
+        seqs.sort_unstable();
+        seqs.dedup();
+        let entries = self.appended(&seqs)?;
+        pairing.open.extend(repairs.into_iter().map(|item| {
+            let call = entries.get(&item.from).and_then(|entry| entry.calls.get(narrow(u64::from(item.call))));
+            OpenCall {
+                seq: item.from,
+                call: item.call,
+                group: item.group,
+                turn: item.turn,
+                id: call.and_then(|call| call.id.clone()),
+                name: call.and_then(|call| call.name.clone()),
+                repaired: true,
+            }
+        }));
+        pairing.open.sort_by_key(|call| (call.seq, call.call));
         Ok(pairing)
     }
 

@@ -326,6 +326,12 @@ impl Pairing {
         self.waiting().next().is_some()
     }
 
+    /// That call of message `seq` is open.
+    #[must_use]
+    pub fn is_open(&self, seq: u64, call: u32) -> bool {
+        self.open.iter().any(|open| (open.seq, open.call) == (seq, call))
+    }
+
     /// These calls got a repair: their group is closed.
     pub fn close(&mut self, repaired: &[OpenCall]) {
         let got_one = |call: &OpenCall| repaired.iter().any(|r| (r.seq, r.call) == (call.seq, call.call));

@@ -31,16 +31,7 @@ def answers(walk: Walk, at_version: int | None = None) -> list[bytes]:
     return found
 
 
-NEWER: list[dict[str, Any]] = [
-    {"strategy": "strip_tool_results", "config": {"keep_last": 1, "keep_tokens": 10, "clear_at_least": 0}},
-    {"strategy": "skip_parts", "config": {}},
-    {"strategy": "time_aware", "config": {"max_age": "1h"}},
-]
-
-
-@pytest.mark.parametrize(
-    "policy", POLICIES + NEWER, ids=lambda policy: f"{policy['strategy']}-{json.dumps(policy['config'])}"
-)
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy['strategy']}-{json.dumps(policy['config'])}")
 @pytest.mark.parametrize("seed", range(4))
 def test_every_version_that_was_answered_is_answered_again(seed: int, policy: dict[str, Any]) -> None:
     walk = Walk(seed, policy=policy)
@@ -56,7 +47,7 @@ def test_every_version_that_was_answered_is_answered_again(seed: int, policy: di
 
 
 def test_a_context_of_several_chunks_of_the_index() -> None:
-    walk = Walk(7, policy=NEWER[0], budget=4000)
+    walk = Walk(7, policy=POLICIES[3], budget=4000)
     then: dict[int, list[bytes]] = {}
     while walk.described["last_seq"] < 640:
         walk.append(20)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from fastpaca.errors import FastpacaError, RevertConflictError
 from tests.support.memory import append, verify, window, write
+from tests.support.past import compactions
 from tests.support.validator import Asked, check_window
-from tests.support.walk import CONTEXT, Walk
+from tests.support.walk import CONTEXT, POLICIES, Walk
 
 BUDGET = {"strategy": "budget", "config": {}}
-TAKEN_BACK = {3, 21}
+TAKEN_BACK = {3}
 """Seeds whose compaction had brought back messages that an earlier one had taken, with more behind it since."""
 USER = {"role": "user", "content": "Go on.", "token_count": 3}
 
@@ -77,27 +79,43 @@ def test_a_reverted_compaction_has_never_been(seed: int) -> None:
         walk.close()
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_whatever_is_reverted_the_window_is_valid(seed: int) -> None:
-    """Ids that repeat, calls that wait, later compactions and rewinds: a revert is refused or valid."""
-    walk = Walk(seed, policy=None)
+def walk_with_reverts(seed: int, policy: dict[str, Any]) -> Counter[str]:
+    """Ids that repeat, calls that wait, later compactions, rewinds: a revert is refused, as the list says, or valid."""
+    walk = Walk(seed, policy=policy, budget=150)
     chance = random.Random(seed)
     drive(walk)
     compacted: list[int] = []
+    seen: Counter[str] = Counter()
     for _ in range(25):
         if walk.described["last_seq"] and chance.random() < 0.3:
             compacted.append(compact(walk, chance))
         elif compacted and chance.random() < 0.5:
             version = chance.choice(compacted[-3:])
-            try:
-                write(walk.engine, CONTEXT, "revert", version=version)
-            except RevertConflictError:
-                continue
+            listed = compactions(walk.engine)[version]
+            reverted = walk.tried("revert", version=version) is not None
+            assert reverted == listed["revertible"] or listed["reason"] == "reverted", listed
+            seen["reverted" if reverted else "refused"] += 1
         else:
-            chance.choice([walk.append, walk.append, walk.append, walk.rewind])()
+            chance.choice([walk.append, walk.append, walk.append, walk.rewind, walk.restart])()
         state(walk)
     verify(walk.engine.log, CONTEXT)
     walk.close()
+    return seen
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy['strategy']}-{json.dumps(policy['config'])}")
+def test_whatever_is_reverted_the_window_is_valid(policy: dict[str, Any]) -> None:
+    for seed in range(6):
+        walk_with_reverts(seed, policy)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy['strategy']}-{json.dumps(policy['config'])}")
+def test_whatever_is_reverted_the_window_is_valid_for_long(policy: dict[str, Any]) -> None:
+    seen = sum((walk_with_reverts(seed, policy) for seed in range(100, 400)), Counter[str]())
+    print(dict(seen))
+    assert min(seen["reverted"], seen["refused"]) > 100
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -13,6 +13,7 @@ import pytest
 import fastpaca
 from fastpaca.cli import main
 from fastpaca.errors import BudgetTooSmallError
+from tests.support.explained import check_explained
 from tests.support.walk import CONTEXT, POLICIES, Walk
 
 if TYPE_CHECKING:
@@ -33,28 +34,6 @@ def explained(walk: Walk, **options: Any) -> dict[str, Any]:
     return found
 
 
-def check(window: dict[str, Any], last_seq: int) -> None:
-    """Runs cover the log, those shown add up to the window, and items of the window are told as what they are."""
-    explanation = window["explanation"]
-    runs = explanation["runs"]
-    tokens = explanation["tokens"]
-    shown = [run for run in runs if run["state"] in {"kept", "pinned", "edited", "summary", "repair"}]
-    assert sum(run["tokens"] for run in shown) == tokens["shown"]
-    assert tokens["shown"] == sum(item["token_count"] for item in window["messages"])
-    assert sum(tokens["by_role"].values()) == sum(tokens["by_kind"].values()) == tokens["shown"]
-    assert max(0, tokens["shown"] + tokens["overhead"]) == tokens["used"] == window["used_tokens"]
-    kept = [run for run in runs if run["state"] not in {"dropped", "rewound", "orphan"}]
-    assert sum(run["tokens"] for run in kept) == tokens["kept"]
-    told = {seq for run in runs for seq in range(run["from_seq"], run["to_seq"] + 1)}
-    assert told == set(range(1, last_seq + 1))
-    gone = [seq for run in runs if run not in kept for seq in range(run["from_seq"], run["to_seq"] + 1)]
-    assert len(gone) == len(set(gone))
-    in_window = {item["seq"] for item in window["messages"] if "seq" in item}
-    assert in_window.isdisjoint(gone)
-    budget = explanation["budget"]
-    assert window["needs_compaction"] == (max(0, tokens["kept"] + tokens["overhead"]) > budget["trigger_tokens"])
-
-
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: json.dumps(policy["config"]))
 @pytest.mark.parametrize("seed", range(4))
 def test_everything_is_accounted_for(seed: int, policy: dict[str, Any]) -> None:
@@ -63,10 +42,10 @@ def test_everything_is_accounted_for(seed: int, policy: dict[str, Any]) -> None:
     for _ in range(50):
         walk.step()
         window = explained(walk, budget_tokens=10_000)
-        check(window, walk.described["last_seq"])
+        check_explained(window, walk.described["last_seq"])
         then[walk.versions[-1]] = window
         try:
-            check(explained(walk, budget_tokens=120), walk.described["last_seq"])
+            check_explained(explained(walk, budget_tokens=120), walk.described["last_seq"])
         except BudgetTooSmallError:
             continue
     for version, expected in then.items():

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastpaca import policies
 from fastpaca.errors import BudgetTooSmallError, InvalidError
 from fastpaca.log import MemoryDisk
-from fastpaca.policies import Decision, KeptList
 from tests.support.chat import Chat, at
 from tests.support.data import DATA, conversations, needs_data
+from tests.support.erratic import NAME, registered
 from tests.support.memory import memory_engine, verify, write
 
 if TYPE_CHECKING:
@@ -28,24 +27,14 @@ POLICIES: list[tuple[str, dict[str, Any]]] = [
     ("time_aware", {"max_age": "2h", "session_gap": "20m"}),
     ("time_aware", {"min_messages": 6, "session_gap": 1}),
     ("last_n", {"limit": 10, "chunk": 3}),
-    ("erratic", {}),
+    (NAME, {}),
 ]
 
 
 @pytest.fixture(autouse=True)
 def erratic() -> Iterator[None]:
-    """A policy that drops and strips at random, what is there and what is not."""
-    chance = random.Random(7)
-
-    def decide(kept: KeptList) -> Decision:
-        seqs = [*kept.seq, 0, 10**6]
-        share = chance.random()
-        drop = [seq for seq in seqs if chance.random() < share]
-        return Decision(drop=drop, strip=[seq for seq in seqs if chance.random() < 0.3])
-
-    policies.register("erratic", decide)
-    yield
-    policies.unregister("erratic")
+    with registered():
+        yield
 
 
 class Talk:

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -25,13 +25,18 @@ from fastpaca import _core, providers
 from fastpaca.errors import BudgetTooSmallError, FastpacaError
 from fastpaca.log import MemoryDisk
 from tests.support.conversations import agent_run, messages, policies
+from tests.support.erratic import registered
 from tests.support.memory import ALL_TOKENS, append, describe, memory_engine, replay, verify, window, write
+from tests.support.past import Past, compactions
 from tests.support.shapes import shape_of
 from tests.support.validator import Asked, check_truth, check_window, is_prefix, messages_of, stored
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 Json = dict[str, Any]
 
-REFUSALS = {"unknown_seq", "invalid_range", "not_newest", "compaction_conflict"}
+REFUSALS = {"unknown_seq", "invalid_range", "not_newest", "compaction_conflict", "revert_conflict"}
 BUDGETS = [20, 60, 150, 300, 700, 2_000, ALL_TOKENS]
 FORMATS = [name for name in _core.FORMATS if name in providers.FORMATS]
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -49,7 +54,8 @@ class Contract(RuleBasedStateMachine):
         self.by_token: dict[str, bytes] = {}
         self.config: Json = {}
         self.clock = START
-        self.before: Json | None = None
+        self.past = Past()
+        self.compacted: list[int] = []
 
     @initialize(
         policy=policies(), budget=st.sampled_from([100, 400, 2_000, 100_000]), reserve=st.sampled_from([0, 0, 7])
@@ -64,6 +70,7 @@ class Contract(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.config:
             verify(self.engine.log, "c")
+            assert self.engine.policy_errors == {}
         self.engine.close()
 
     # Operations
@@ -129,7 +136,26 @@ class Contract(RuleBasedStateMachine):
         first = 1 if whole else data.draw(st.integers(1, len(self.sent)), label="first")
         last = len(self.sent) if whole else data.draw(st.integers(first, len(self.sent)), label="last")
         pieces = data.draw(self.pieces(first, last), label="pieces")
-        self.tried("compact", replacement=pieces, **({} if whole else {"from_seq": first, "to_seq": last}))
+        reply = self.tried("compact", replacement=pieces, **({} if whole else {"from_seq": first, "to_seq": last}))
+        self.compacted += [reply["version"]] if reply else []
+
+    @precondition(lambda self: self.compacted)
+    @rule(data=st.data())
+    def revert(self, data: st.DataObject) -> None:
+        """Refused where the list says so; without anything behind it, as if it had never been."""
+        version = data.draw(st.sampled_from(self.compacted[-4:]), label="version")
+        listed, newest = compactions(self.engine)[version], self.whole()["version"]
+        reply = self.tried("revert", version=version)
+        assert (reply is not None) == listed["revertible"] or listed["reason"] == "reverted", listed
+        if newest == version:
+            assert reply is not None, "nothing came behind it"
+            self.past.undone(self.engine, version)
+
+    @precondition(lambda self: self.past.told)
+    @rule(data=st.data())
+    def look_back(self, data: st.DataObject) -> None:
+        version = data.draw(st.sampled_from(sorted(self.past.told)), label="version")
+        self.past.check(self.engine, version)
 
     @staticmethod
     def pieces(first: int, last: int) -> st.SearchStrategy[list[Json]]:
@@ -200,6 +226,7 @@ class Contract(RuleBasedStateMachine):
             self.request(name, 150)
         assert check_truth(self.whole(), self.sent) >= 0
         assert [stored(m) for m in replay(self.engine, "c", all=True)] == [stored(m) for m in self.sent]
+        self.past.note(self.engine)
 
     def looked(self, budget: int, fit: str) -> int:
         """W1 to W5 of one window; gives its tokens, or -1 where nothing fits and the need is exact."""
@@ -272,6 +299,12 @@ def look(examples: int, steps: int) -> settings:
         database=None,
         derandomize=EXAMPLES == 0,
     )
+
+
+@pytest.fixture(autouse=True)
+def erratic() -> Iterator[None]:
+    with registered():
+        yield
 
 
 def test_the_contract_holds() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.support import erratic
 from tests.support.native import CALL_FORMS, RESULT_FORMS, SINGLE, Spec
 from tests.support.shapes import Ref
 
@@ -152,6 +153,7 @@ OWN: dict[str, dict[str, Any]] = {
         "session_gap": st.sampled_from(["1m", "30m"]),
         "min_messages": st.integers(0, 4),
     },
+    erratic.NAME: {},
 }
 
 

@@ -25,7 +25,11 @@ POLICIES: list[dict[str, Any]] = [
     {"strategy": "budget", "config": {}},
     {"strategy": "last_n", "config": {"limit": 6, "chunk": 2}},
     {"strategy": "last_n", "config": {"limit": 40}},
+    {"strategy": "strip_tool_results", "config": {"keep_last": 1, "keep_tokens": 10, "clear_at_least": 0}},
+    {"strategy": "skip_parts", "config": {}},
+    {"strategy": "time_aware", "config": {"max_age": "1h"}},
 ]
+"""Every strategy of the core."""
 
 
 class Walk:

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::standing::{shows_behind, Standing};
+use super::standing::Standing;
 use super::{History, Link, Links};
 use crate::entry::{By, Did};
 use crate::error::Result;
@@ -53,8 +53,8 @@ impl History<'_> {
             let refusal = match (self.refused(each), records.get(&each.link.first_version)) {
                 (None, Some(record)) => {
                     let standing = Standing::of(record, each.version)?;
-                    let stands = standing.map(|standing| self.stands(&standing, each)).transpose()?;
-                    (stands != Some(true)).then_some(Refusal::Changed)
+                    let undoing = standing.map(|standing| self.undoing(&standing, each.rewound_to)).transpose()?;
+                    undoing.flatten().is_none().then_some(Refusal::Changed)
                 }
                 (refusal, _) => refusal,
             };
@@ -91,20 +91,6 @@ impl History<'_> {
             version = previous;
         }
         Ok((found, false))
-    }
-
-    /// Whether what a compaction left stands as it did, and no message that it covered left since.
-    fn stands(self, standing: &Standing, each: &Listed) -> Result<bool> {
-        let index = &self.state.index;
-        let Some(found) = standing.find(&self.state.kept, index)? else { return Ok(false) };
-        let last = self.last_seq(each.version - 1)?;
-        let at_end = found.is_newest(self.state, last);
-        if each.rewound_to == u64::MAX && at_end {
-            return Ok(true);
-        }
-        let before = self.kept(&self.era(standing.previous)?, last)?;
-        let covered = standing.covered(&before, index)?.items;
-        Ok(!shows_behind(&covered, each.rewound_to) && (at_end || !found.brought_back(&covered)))
     }
 
     /// Why it can't be reverted, as far as its own list need not be looked at.

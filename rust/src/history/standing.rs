@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::kept::{Item, ItemKind, Kept, Run};
 use crate::record::StoredRecord;
-use crate::state::State;
 
 /// A caller's compaction, with what it left.
 #[derive(Debug)]
@@ -120,24 +119,6 @@ pub struct Found {
     pub late: Vec<(Item, Item)>,
 }
 
-impl Found {
-    /// It holds messages that the compaction brought back: they were not in what it covered.
-    #[must_use]
-    pub fn brought_back(&self, covered: &Kept) -> bool {
-        let is_new = |seq: u64| covered.find(seq).is_none();
-        self.there.items.runs().iter().any(|run| match run {
-            Run::Messages { from, to, .. } => (*from..=*to).any(is_new),
-            Run::Item(item) => matches!(item.kind, ItemKind::Edit | ItemKind::Late) && is_new(item.from),
-        })
-    }
-
-    /// It ends the list, and no message came after the compaction; `last` is the newest before it.
-    #[must_use]
-    pub fn is_newest(&self, state: &State, last: u64) -> bool {
-        self.there.last == state.kept.len() && last == state.last_seq()
-    }
-}
-
 fn answers(repair: &Item, result: &Item) -> bool {
     (repair.kind, result.kind) == (ItemKind::Repair, ItemKind::Late)
         && (repair.at, repair.call, repair.group) == (result.at, result.call, result.group)
@@ -149,14 +130,4 @@ fn answers(repair: &Item, result: &Item) -> bool {
 /// [`Error::UnknownCompaction`].
 pub fn caller_compaction(record: &StoredRecord<'_>, version: u64) -> Result<Standing> {
     Standing::of(record, version)?.ok_or(Error::UnknownCompaction { version })
-}
-
-/// The items show a message behind `seq`.
-#[must_use]
-pub fn shows_behind(items: &Kept, seq: u64) -> bool {
-    items.runs().iter().any(|run| match run {
-        Run::Messages { to, .. } => *to > seq,
-        Run::Item(item) if item.kind == ItemKind::Repair || item.from > item.to => false,
-        Run::Item(item) => item.to > seq,
-    })
 }
