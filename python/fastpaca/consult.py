@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from fastpaca.engine import Engine, Reply, Ticket
     from fastpaca.handles import Handle
 
+SECONDS_MAX: Final = 60
+"""What a policy may take. A thread can't be ended from outside: one that takes longer is left to itself."""
+
+Decided = tuple[set[int], set[int]]
+
 _THREADS_MAX: Final = 32
-_NOTHING: Final[tuple[set[int], set[int]]] = (set(), set())
+_NOTHING: Final[Decided] = (set(), set())
 _logger = logging.getLogger("fastpaca.policies")
 
 
@@ -161,9 +166,7 @@ class Consults:
         handle.turn = None
         return None
 
-    def _advance(
-        self, handle: Handle, write: Write, decision: tuple[set[int], set[int]] | None
-    ) -> _core.KeptColumns | None:
+    def _advance(self, handle: Handle, write: Write, decision: Decided | None) -> _core.KeptColumns | None:
         """Plans a write and hands it over. Gives the columns where a policy has to decide first."""
         try:
             ticket = self._engine.plan_and_commit(handle, write, decision)
@@ -176,14 +179,34 @@ class Consults:
             write.settle(ticket)
         return None
 
-    def _decide(self, context_id: str, columns: _core.KeptColumns) -> tuple[set[int], set[int]]:
+    def _decide(self, context_id: str, columns: _core.KeptColumns) -> Decided:
         """What the policy decides; nothing where it fails."""
         name = columns.strategy
         try:
-            return policies.decide(policies.required(name), policies.KeptList(columns))
+            return _asked(name, columns)
         except BaseException:
             with self._lock:
                 self._errors[name] = self._errors.get(name, 0) + 1
             facts = {"context_id": context_id, "strategy": name}
             _logger.exception("the policy %r failed, the kept list stays", name, extra=facts)
             return _NOTHING
+
+
+def _asked(name: str, columns: _core.KeptColumns) -> Decided:
+    """What the policy decides. Raises what it raises, and `TimeoutError` where it takes too long."""
+    decided: Future[Decided] = Future()
+
+    def ask() -> None:
+        try:
+            decided.set_result(policies.decide(policies.required(name), policies.KeptList(columns)))
+        except BaseException as error:  # noqa: BLE001 - it is logged with what the context was
+            decided.set_exception(error)
+
+    # A daemon, so that one that never answers does not keep the process from ending either.
+    threading.Thread(target=ask, name=f"fastpaca-policy-{name}", daemon=True).start()
+    try:
+        return decided.result(SECONDS_MAX)
+    except TimeoutError:
+        if decided.done():
+            raise
+        raise TimeoutError(f"no decision within {SECONDS_MAX} s") from None

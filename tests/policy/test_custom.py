@@ -7,13 +7,14 @@ import json
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import fastpaca
-from fastpaca import policies
+from fastpaca import consult, policies
 from fastpaca.errors import ClosedError, InvalidError
 from fastpaca.log import MemoryDisk
 from fastpaca.policies import ConfigError, Decision, KeptList
@@ -160,6 +161,26 @@ def test_one_that_fails_changes_nothing(
     assert what in caplog.text
     chat.add(says(), user())
     assert chat.count == 5
+
+
+def test_one_that_never_answers_changes_nothing(
+    register: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The append succeeds, those behind it as well, and the store closes."""
+    monkeypatch.setattr(consult, "SECONDS_MAX", 0.1)
+    slow = Slow()
+    register(slow)
+    chat = Chat().configure("mine")
+    chat.add(user(tokens=600), says())
+    with ThreadPoolExecutor() as pool:
+        replies = list(pool.map(lambda n: append(chat.engine, "c", [user(str(n), tokens=150)]), range(3)))
+    assert sorted(reply["seq"] for reply in replies) == [3, 4, 5]
+    chat.count = 5
+    assert chat.kept() == [1, 2, 3, 4, 5]
+    assert chat.engine.policy_errors["mine"] >= 1
+    assert "no decision within" in caplog.text
+    chat.engine.close()
+    slow.go.set()
 
 
 def test_a_context_outlives_its_policy(register: Callable[[Any], None], caplog: pytest.LogCaptureFixture) -> None:
