@@ -3,10 +3,12 @@
 mod clamp;
 mod payload;
 
-pub use clamp::clamp_result;
+pub use clamp::clamp_results;
+
+use std::ops::Range;
 
 use crate::json::{quote, Field};
-use crate::message::{Holder, Outline};
+use crate::message::{may_hold, Holder, Outline, Slot};
 pub(crate) use payload::{is_blocks, Payload};
 
 /// Text of a repair: what stands for a result that never came.
@@ -36,6 +38,24 @@ pub fn only_part(body: &[u8], part: u32) -> Vec<u8> {
     with_parts(&outline, &keep)
 }
 
+/// Each of these parts as a message of its own. Several share the role alone: what else the message carries is not written
+/// once for each of them.
+#[must_use]
+pub fn split(body: &[u8], parts: &[u32]) -> Vec<Vec<u8>> {
+    if let [part] = parts {
+        return vec![only_part(body, *part)];
+    }
+    let outline = Outline::of(body);
+    let lone = |part: &u32| outline.as_ref().and_then(|outline| lone(outline, outline.slots.get(*part as usize)?));
+    parts.iter().map(|part| lone(part).unwrap_or_else(|| only_part(body, *part))).collect()
+}
+
+fn lone(outline: &Outline<'_>, slot: &Slot<'_>) -> Option<Vec<u8>> {
+    let Holder::Parts { key, .. } = slot.holder else { return None };
+    let role = outline.object.get("role")?;
+    Some(format!(r#"{{"role":{role},"{key}":[{}]}}"#, slot.raw).into_bytes())
+}
+
 /// The body with `placeholder` for what a tool gave back in this part; unchanged where the shape of the result has no
 /// room for a text.
 #[must_use]
@@ -47,18 +67,9 @@ pub fn replace_result(body: &[u8], part: u32, placeholder: &str) -> Vec<u8> {
 #[must_use]
 pub fn replace_results(body: &[u8], parts: &[u32], placeholder: &str) -> Vec<u8> {
     let Some(outline) = Outline::of(body) else { return body.to_vec() };
-    let mut payloads: Vec<Payload<'_>> = parts.iter().filter_map(|part| Payload::find(&outline, *part)).collect();
-    payloads.sort_by_key(Payload::start);
-    let mut out = String::with_capacity(body.len());
-    let mut from = 0;
-    for payload in &payloads {
-        let span = payload.span();
-        out.push_str(outline.text.get(from..span.start).unwrap_or_default());
-        out.push_str(&payload.with_text(placeholder, false));
-        from = span.end.max(from);
-    }
-    out.push_str(outline.text.get(from..).unwrap_or_default());
-    out.into_bytes()
+    let payloads = parts.iter().filter_map(|part| Payload::find(&outline, *part));
+    spliced(outline.text, payloads.map(|payload| (payload.span(), payload.with_text(placeholder, false))).collect())
+        .into_bytes()
 }
 
 /// The message that stands for a result that never came.
@@ -116,7 +127,9 @@ impl Rebuilt {
 
 fn rebuild_field(outline: &Outline<'_>, keep: &[bool], field: &Field<'_>, out: &mut Rebuilt) {
     let span = field.span();
-    let mut held = outline.slots.iter().zip(keep).filter(|(slot, _)| span.contains(&slot.at)).peekable();
+    // Only these are looked through: a body may have as many fields as parts.
+    let slots = if may_hold(field) { outline.slots.as_slice() } else { &[] };
+    let mut held = slots.iter().zip(keep).filter(|(slot, _)| span.contains(&slot.at)).peekable();
     let is_array = field.value.starts_with('[') && (field.is("parts") || field.is("content"));
     if held.peek().is_none() {
         // `content: null` would leave a message without content once its calls are gone.
@@ -145,8 +158,16 @@ fn has_kept(outline: &Outline<'_>, keep: &[bool]) -> bool {
     outline.slots.iter().zip(keep).any(|(_, keep)| *keep)
 }
 
-fn spliced(text: &str, span: std::ops::Range<usize>, value: &str) -> String {
-    let before = text.get(..span.start).unwrap_or_default();
-    let after = text.get(span.end..).unwrap_or_default();
-    [before, value, after].concat()
+/// The text with these values in the places of these spans, which do not overlap.
+fn spliced(text: &str, mut values: Vec<(Range<usize>, String)>) -> String {
+    values.sort_by_key(|(span, _)| span.start);
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (span, value) in values {
+        out.push_str(text.get(from..span.start).unwrap_or_default());
+        out.push_str(&value);
+        from = span.end.max(from);
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
 }

@@ -24,7 +24,7 @@ use crate::json::{self, decode, Object, Path};
 use classify::{classify, Sorted};
 use envelope::Envelope;
 use pairs::Pairs;
-pub(crate) use slots::{slots, Holder, Slot};
+pub(crate) use slots::{may_hold, slots, Holder, Slot};
 
 /// A message that is valid, classified and counted.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{assert_fixed_point, parse, rules};
-use fastpaca_core::edit::{clamp_result, only_part, repair, replace_result, replace_results, without_parts};
+use fastpaca_core::edit::{clamp_results, only_part, repair, replace_result, replace_results, without_parts};
 use fastpaca_core::message::{Class, Message};
 
 /// The stored body of a message; edits work on those alone.
@@ -167,7 +167,7 @@ fn what_has_no_room_for_a_text_stays() {
     ] {
         let body = stored(raw);
         assert_eq!(text(replace_result(&body, 0, "-")), raw);
-        assert_eq!(clamp_result(&body, 0, 1, &rules()), None, "{raw}");
+        assert_eq!(clamp_results(&body, &[0], 1, &rules()), None, "{raw}");
     }
 }
 
@@ -181,9 +181,9 @@ fn result_tokens(body: &[u8]) -> u32 {
 fn large_results_keep_head_and_tail() {
     for (raw, shape) in RESULTS {
         let body = stored(&raw.replace("LONG", &long()));
-        assert_eq!(clamp_result(&body, 0, result_tokens(&body), &rules()), None, "it fits already");
+        assert_eq!(clamp_results(&body, &[0], result_tokens(&body), &rules()), None, "it fits already");
         for max in [100, 333, 1000, 2000] {
-            let clamped = clamp_result(&body, 0, max, &rules()).unwrap();
+            let clamped = clamp_results(&body, &[0], max, &rules()).unwrap();
             let tokens = result_tokens(&clamped);
             assert!(tokens <= max, "{tokens} > {max} {shape}");
             assert!(tokens >= max / 2, "{tokens} of {max} {shape}: more was cut than needed");
@@ -192,14 +192,15 @@ fn large_results_keep_head_and_tail() {
             assert!(max < 300 || *shape == "MESSAGE" || after.contains("line 499 é"), "{after}");
             assert!(after.contains(" tokens omitted ...]"), "{after}");
         }
-        assert!(clamp_result(&body, 0, 3, &rules()).is_none(), "not even the marker fits: {shape}");
+        assert!(clamp_results(&body, &[0], 3, &rules()).is_none(), "not even the marker fits: {shape}");
     }
 }
 
 #[test]
 fn the_marker_counts_what_is_left_out() {
     let body = stored(&RESULTS[0].0.replace("LONG", &serde_json::to_string(&"abcd".repeat(1000)).unwrap()));
-    let after: serde_json::Value = serde_json::from_str(&text(clamp_result(&body, 0, 200, &rules()).unwrap())).unwrap();
+    let after: serde_json::Value =
+        serde_json::from_str(&text(clamp_results(&body, &[0], 200, &rules()).unwrap())).unwrap();
     let content = after["parts"][0]["content"].as_str().unwrap();
     let (head, rest) = content.split_once("\n[... ").unwrap();
     let (omitted, tail) = rest.split_once(" tokens omitted ...]\n").unwrap();
@@ -215,8 +216,8 @@ fn images_beside_the_text_stay_if_there_is_room() {
         long()
     );
     let body = stored(&raw);
-    assert!(text(clamp_result(&body, 0, 2500, &rules()).unwrap()).contains(image));
-    let without = text(clamp_result(&body, 0, 1000, &rules()).unwrap());
+    assert!(text(clamp_results(&body, &[0], 2500, &rules()).unwrap()).contains(image));
+    let without = text(clamp_results(&body, &[0], 1000, &rules()).unwrap());
     assert!(!without.contains(image) && without.contains("line 0"), "{without}");
 }
 

@@ -105,3 +105,20 @@ def test_a_turn_begins_where_it_did_in_the_log(engine: Engine) -> None:
     write(engine, "c", "compact", from_seq=1, to_seq=2, replacement=[{"from_seq": 1, "to_seq": 2}])
     assert shown(engine, 40, 4) == [1, 2, 3, 4]
     assert shown(engine, 20, 4) == [3, 4]
+
+
+def test_late_results_of_one_message_stand_each_with_its_call(engine: Engine) -> None:
+    """One keeps what else its message carries; several do not repeat it."""
+    late_one = {"role": "user", "metadata": {"note": "n" * 1000}, "token_count": 10}
+    append(engine, "c", [say("user"), call("a"), say("user"), call("b"), say("user"), call("c"), say("user")])
+    append(engine, "c", [{**late_one, "content": [block("c"), {"type": "text", "text": "And?"}]}])
+    append(engine, "c", [{**late_one, "content": [block("b"), block("a")]}])
+    assert shown(engine, 1000, 9) == [1, 2, 9, 3, 4, 9, 5, 6, 8, 7, 8]
+    late = [item for item in json.loads(window(engine, "c"))["messages"] if item.get("edited")]
+    assert [item["content"][0].get("tool_use_id") for item in late] == ["a", "b", "c", None]
+    assert [set(item) >= {"metadata"} for item in late] == [False, False, True, True]
+    verify(engine.log, "c")
+
+
+def block(name: str) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": name, "content": "x"}

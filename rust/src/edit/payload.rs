@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::spliced;
 use crate::json::{canonical, decode, quote, Elements, Object};
 use crate::message::{Class, Outline};
 
@@ -94,16 +93,7 @@ impl<'a> Payload<'a> {
         self.span.clone()
     }
 
-    pub(super) fn start(&self) -> usize {
-        self.span.start
-    }
-
-    /// The body with `text` in place of the output; `with_media` keeps blocks that are no text behind it.
-    pub(super) fn replaced(&self, body: &str, text: &str, with_media: bool) -> String {
-        spliced(body, self.span(), &self.with_text(text, with_media))
-    }
-
-    /// What stands for the output then.
+    /// What stands for the output, with `text` in its place; `with_media` keeps blocks that are no text behind it.
     pub(super) fn with_text(&self, text: &str, with_media: bool) -> String {
         let text = quote(text);
         let media = if with_media { self.media() } else { Vec::new() };

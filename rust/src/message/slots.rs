@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{missing, Role};
 use crate::error::{Error, Result};
-use crate::json::{Cursor, Object, Path};
+use crate::json::{Cursor, Field, Object, Path};
 
 /// Names that the server adds on output, and `token_count`: taken out of what comes in.
 const ADDED: &[&str] = &["seq", "token_count", "inserted_at", "from_seq", "to_seq", "edited", "repair"];
@@ -165,6 +165,11 @@ pub(super) fn normalised(object: &Object<'_>, size_hint: usize) -> String {
     }
     body.push('}');
     body
+}
+
+/// The field may hold parts.
+pub(crate) fn may_hold(field: &Field<'_>) -> bool {
+    ["parts", "content", "tool_calls"].iter().chain(FIELDS).any(|name| field.is(name))
 }
 
 /// The parts of a stored body: those of the array first, then `tool_calls`, then single fields.

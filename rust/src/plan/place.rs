@@ -1,5 +1,6 @@
 //! How a message comes to stand in the kept list: whole, edited or not at all, with repairs before it and late results.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Draft;
@@ -7,7 +8,7 @@ use crate::edit;
 use crate::entry::Placed;
 use crate::error::Result;
 use crate::index::Flags;
-use crate::kept::{Item, ItemKind, Kept};
+use crate::kept::{Item, ItemKind, Kept, Run};
 use crate::message::{Call, Kinds, Message, Role, ToolResult};
 use crate::pairing::{Late, OpenCall, Placement, Shape};
 use crate::record::StoredRecord;
@@ -139,12 +140,10 @@ impl Draft<'_> {
     /// The body with results of more than `most` tokens cut to head and tail; nothing where that saves nothing.
     fn clamped(&self, body: &[u8], most: u64) -> Result<Option<Vec<u8>>> {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let mut clamped: Option<Vec<u8>> = None;
-        for result in self.derived(body)?.results.iter().filter(|result| result.tokens > most) {
-            let current = clamped.as_deref().unwrap_or(body);
-            clamped = edit::clamp_result(current, result.part, most, self.rules).or(clamped);
-        }
-        Ok(clamped)
+        let derived = self.derived(body)?;
+        let large = derived.results.iter().filter(|result| result.tokens > most);
+        let parts: Vec<u32> = large.map(|result| result.part).collect();
+        Ok(edit::clamp_results(body, &parts, most, self.rules))
     }
 
     /// Repairs of calls, made up for want of a result.
@@ -184,35 +183,37 @@ impl Draft<'_> {
     /// The list with late results in the places of the repairs of their calls.
     ///
     /// # Errors
-    /// [`crate::error::Error::Need`] for index chunks.
+    /// [`crate::error::Error::Corrupt`] where an edit fails.
     pub fn with_late(&mut self, kept: &Kept, source: &Source<'_>, late: &[Late]) -> Result<Kept> {
-        let mut list = kept.clone();
-        for result in late {
-            let Some(position) = list.find_repair(result.call.seq, result.call.call) else { continue };
-            let item = self.late_item(&list, position, source, result)?;
-            let mut next = Kept::default();
-            next.extend_from(&list, 0, position, &self.state.index)?;
-            next.push_item(item);
-            next.extend_from(&list, position + 1, list.len(), &self.state.index)?;
-            list = next;
+        let alone = source.results.len() == 1 && !source.more_than_results;
+        let parts: Vec<u32> = late.iter().map(|late| late.part).collect();
+        let bodies = if alone { vec![source.body.to_vec()] } else { edit::split(source.body, &parts) };
+        let calls = late.iter().map(|late| (late.call.seq, late.call.call));
+        let mut bodies: HashMap<(u64, u32), Vec<u8>> = calls.zip(bodies).collect();
+        let mut runs = Vec::with_capacity(kept.runs().len());
+        for run in kept.runs() {
+            runs.push(match run {
+                Run::Item(item) if item.kind == ItemKind::Repair => match bodies.remove(&(item.from, item.call)) {
+                    Some(body) => Run::Item(self.late_item(item, source, body)?),
+                    None => run.clone(),
+                },
+                _ => run.clone(),
+            });
         }
-        Ok(list)
+        Ok(Kept::from_runs(runs))
     }
 
-    fn late_item(&mut self, list: &Kept, position: u64, source: &Source<'_>, late: &Late) -> Result<Item> {
-        let repair = list.item_at(position).cloned();
-        let repair = repair.ok_or_else(|| crate::error::Error::corrupt("a repair is not where it was"))?;
+    /// A late result in the place of a repair.
+    fn late_item(&mut self, repair: &Item, source: &Source<'_>, body: Vec<u8>) -> Result<Item> {
         let mut item =
             source.item(ItemKind::Late, &Placement { group: repair.group, turn: repair.turn, ..Placement::default() });
         item.flags = Flags::RESULTS;
         item.at = repair.at;
         item.call = repair.call;
-        let alone = source.results.len() == 1 && !source.more_than_results;
         let most = self.state.policy.result_tokens_max(&self.state.config);
-        if alone && u64::from(source.tokens) <= most {
+        if body == source.body && u64::from(source.tokens) <= most {
             return Ok(item);
         }
-        let body = if alone { source.body.to_vec() } else { edit::only_part(source.body, late.part) };
         let body = self.clamped(&body, most)?.unwrap_or(body);
         let derived: Message = self.derived(&body)?;
         item.flags = item.flags.with(Flags::EDITED, body != source.body);
