@@ -339,6 +339,41 @@ def test_after_a_run_it_waits_for_growth() -> None:
     assert rewrites == [15, 23, 31, 39, 47, 55]
 
 
+def test_a_list_that_a_run_left_over_the_trigger_is_left_alone_until_it_has_grown() -> None:
+    chat = Chat().configure("last_n", limit=100)
+    version = chat.add(user(tokens=750, metadata={"pinned": True}), says(tokens=10))["version"]
+    runs: list[int] = []
+    for n in range(40):
+        reply = chat.add(user(tokens=50) if n % 2 else says(tokens=50))
+        if reply["version"] > version + 1:
+            runs.append(n)
+        version = reply["version"]
+    # Pin and newest turn stay, 800 tokens or 850; 350 more are seven messages, and more than the budget.
+    assert runs == [1, 8, 15, 22, 29, 36]
+
+
+def test_an_edit_that_saves_nothing_is_not_made() -> None:
+    chat = Chat().configure("strip_tool_results", keep_last=0, keep_tokens=0, clear_at_least=0, overflow="flag")
+    use = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "b", "name": "f", "input": {}}],
+        "token_count": 10,
+    }
+    block = {"type": "tool_result", "tool_use_id": "b", "content": "It is a result."}
+    chat.add(user(), call("a"), result("a", 700), use, {"role": "user", "content": [block], "token_count": 14}, says())
+    chat.add(user())
+    assert chat.kept() == [1, 2, -3, 4, 5, 6, 7]
+
+
+def test_a_result_over_a_quarter_of_the_budget_is_clamped() -> None:
+    chat = Chat().configure("budget")
+    texts = ["word " * 200, "word " * 300]
+    for name, text in zip("ab", texts, strict=True):
+        chat.add(user(), call(name), {"role": "tool", "tool_call_id": name, "content": text})
+    assert chat.kept() == [1, 2, 3, 4, 5, -6]
+    assert 200 < chat.window()["messages"][-1]["token_count"] <= 250 + 4
+
+
 def test_flag_keeps_everything() -> None:
     chat = Chat().configure("last_n", limit=100, overflow="flag")
     chat.each(*[user(tokens=100)] * 9)

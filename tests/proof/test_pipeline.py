@@ -300,6 +300,34 @@ def test_sixteen_equal_requests_append_once(storage: Storage) -> None:
     assert shown(engine) == ["m0", "m1"]
 
 
+def test_a_key_stands_for_route_and_payload(storage: Storage) -> None:
+    engine = storage.open()
+    assert not write(engine, "c", "configure", key="k").replayed
+    assert write(engine, "c", "configure", key="k").replayed
+    with pytest.raises(KeyReusedError):
+        write(engine, "c", "tombstone", key="k")
+    assert describe(engine, "c")["status"] == "active"
+
+
+def test_absent_fields_of_a_configuration_keep_their_value(storage: Storage) -> None:
+    engine = storage.open()
+    policy = {"strategy": "last_n", "config": {"limit": 3}}
+    given = {"token_budget": 500, "reserve_tokens": 20, "trigger_ratio": 0.5, "policy": policy, "model": "gpt-4o"}
+    write(engine, "c", "configure", **given, tokenizer="cl100k_base", metadata={"a": 1})
+    before = describe(engine, "c")
+    for field, value in given.items():
+        write(engine, "c", "configure", **{field: value})
+        assert describe(engine, "c") == before
+    assert before["version"] == 0
+    write(engine, "c", "configure", token_budget=600)
+    after = describe(engine, "c")
+    changed = {"token_budget", "version", "updated_at"}
+    assert {name: value for name, value in after.items() if name not in changed} == {
+        name: value for name, value in before.items() if name not in changed
+    }
+    assert (after["token_budget"], after["version"]) == (600, 1)
+
+
 def test_a_second_request_in_flight_waits_for_the_first(storage: Storage) -> None:
     faults = Faults()
     engine = storage.open(faults)
@@ -323,6 +351,9 @@ def test_both_waiters_of_a_key_hear_of_the_failure(storage: Storage) -> None:
     tickets = [engine._submit("c", "append", body(0), "k", lambda _: None) for _ in range(3)]
     faults.release()
     assert [type(outcome) for outcome in settle(tickets, engine)] == [OutcomeUnknownError] * 3
+    # Nothing of it is left that a later request with that key could wait for.
+    with pytest.raises(PoisonedError):
+        engine._submit("c", "append", body(0), "k", lambda _: None)
 
 
 WRITES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
