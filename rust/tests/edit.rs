@@ -241,7 +241,7 @@ fn edits_of_anything_else_change_nothing() {
         assert_eq!(without_parts(body, &[0]), body);
         assert_eq!(only_part(body, 0), body);
         assert_eq!(replace_result(body, 0, "x"), body);
-        assert_eq!(clamp_result(body, 0, 1, &rules()), None);
+        assert_eq!(clamp_results(body, &[0], 1, &rules()), None);
     }
 }
 

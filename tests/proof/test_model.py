@@ -23,7 +23,8 @@ from fastpaca.errors import BudgetTooSmallError, FastpacaError
 from fastpaca.log import MemoryDisk
 from tests.support.conversations import specs, texts, tokens
 from tests.support.memory import ALL_TOKENS, append, describe, memory_engine, replay, verify, window, write
-from tests.support.model import Item, Live, Model, New, Refused
+from tests.support.model import Live, Model, New, Refused
+from tests.support.model_list import Item
 from tests.support.model_view import TooSmall, View, Views
 from tests.support.native import Spec
 from tests.support.validator import Asked, check_window, is_prefix, messages_of

@@ -312,7 +312,13 @@ def test_a_key_stands_for_route_and_payload(storage: Storage) -> None:
 def test_absent_fields_of_a_configuration_keep_their_value(storage: Storage) -> None:
     engine = storage.open()
     policy = {"strategy": "last_n", "config": {"limit": 3}}
-    given = {"token_budget": 500, "reserve_tokens": 20, "trigger_ratio": 0.5, "policy": policy, "model": "gpt-4o"}
+    given: dict[str, Any] = {
+        "token_budget": 500,
+        "reserve_tokens": 20,
+        "trigger_ratio": 0.5,
+        "policy": policy,
+        "model": "gpt-4o",
+    }
     write(engine, "c", "configure", **given, tokenizer="cl100k_base", metadata={"a": 1})
     before = describe(engine, "c")
     for field, value in given.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.model import Item
+    from tests.support.model_list import Item
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.support.model import Message
+from tests.support.model_list import Message
 
 if TYPE_CHECKING:
     from tests.support.shapes import Ref
