@@ -339,6 +339,21 @@ def test_after_a_run_it_waits_for_growth() -> None:
     assert rewrites == [15, 23, 31, 39, 47, 55]
 
 
+def test_last_n_drops_in_steps_of_chunk() -> None:
+    chat = Chat().configure("last_n", limit=8, chunk=4)
+    left = []
+    for _ in range(6):
+        chat.add(user())
+        chat.add(says())
+        left.append(chat.kept())
+    # The ninth message drops a chunk of four, the thirteenth the next.
+    assert left[3] == list(range(1, 9))
+    assert left[4] == list(range(5, 11))
+    assert left[5] == list(range(5, 13))
+    # By default a quarter of the limit.
+    assert Chat().configure("last_n", limit=8).each(*[user(), says()] * 4, user()).kept() == list(range(3, 10))
+
+
 def test_a_list_that_a_run_left_over_the_trigger_is_left_alone_until_it_has_grown() -> None:
     chat = Chat().configure("last_n", limit=100)
     version = chat.add(user(tokens=750, metadata={"pinned": True}), says(tokens=10))["version"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastpaca.engine import Engine, Reply, Ticket
-from fastpaca.errors import KeyReusedError, OutcomeUnknownError, PoisonedError, UnavailableError
+from fastpaca.errors import KeyReusedError, OutcomeUnknownError, PoisonedError, UnavailableError, VersionConflictError
 from fastpaca.log import MemoryDisk
 from tests.support.faulty_log import Faults, FaultyMemoryLog, FaultyRocksLog
 from tests.support.memory import append, describe, replay, verify, window, write
@@ -307,6 +307,37 @@ def test_a_key_stands_for_route_and_payload(storage: Storage) -> None:
     with pytest.raises(KeyReusedError):
         write(engine, "c", "tombstone", key="k")
     assert describe(engine, "c")["status"] == "active"
+
+
+def test_a_write_on_another_version_than_expected_is_refused(storage: Storage) -> None:
+    """Compared once, before the first entry: a batch is more than one version."""
+    engine = storage.open()
+    write(engine, "c", "configure")
+    batch = [{"role": "user", "content": "x"}] * 3
+    assert append(engine, "c", batch, if_version=0)["version"] == 3
+    for route, fields in (
+        ("append", {"messages": batch}),
+        ("configure", {"token_budget": 7}),
+        ("metadata", {"metadata": {"a": 1}}),
+        ("rewind", {"to_seq": 1}),
+        ("compact", {"replacement": batch[0]}),
+        ("tombstone", {}),
+    ):
+        for expected in (0, 2, 4):
+            with pytest.raises(VersionConflictError) as caught:
+                write(engine, "c", route, **fields, if_version=expected)
+            assert caught.value.details == {"expected": expected, "actual": 3}
+    assert describe(engine, "c")["version"] == 3
+    assert append(engine, "c", batch, if_version=3)["version"] == 6
+
+
+def test_a_context_needs_compaction_over_the_trigger(storage: Storage) -> None:
+    engine = storage.open()
+    write(engine, "c", "configure", token_budget=1000, trigger_ratio=0.5)
+    message = {"role": "user", "content": "x"}
+    assert not append(engine, "c", [{**message, "token_count": 500}])["needs_compaction"]
+    assert append(engine, "c", [{**message, "token_count": 1}])["needs_compaction"]
+    assert json.loads(window(engine, "c", 10_000_000))["needs_compaction"]
 
 
 def test_absent_fields_of_a_configuration_keep_their_value(storage: Storage) -> None:
