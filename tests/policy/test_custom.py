@@ -109,6 +109,14 @@ def test_results_are_stripped(register: Callable[[Any], None]) -> None:
     assert decided(register, {12, 3}, {4, 10, 12, 13, 77}).kept() == [1, 2, 3, -4, 5, 6, 7, 8, 9, -10, 11, -12, 13, 14]
 
 
+def test_results_that_are_pinned_or_newest_are_not_stripped(register: Callable[[Any], None]) -> None:
+    register(lambda kept: Decision(strip=kept.seq))
+    chat = Chat().configure("mine")
+    chat.add(user(), call("a"), result("a", metadata={"pinned": True}), says(), user(), call("b"), result("b"), says())
+    chat.add(user(), call("c", "d"), result("c", tokens=400), result("d", tokens=400))
+    assert chat.kept() == [1, 2, 3, 4, 5, 6, -7, 8, 9, 10, 11, 12]
+
+
 def test_a_decision_lands_in_the_record_of_its_append(register: Callable[[Any], None]) -> None:
     register(lambda kept: Decision(drop=kept.seq))
     disk = MemoryDisk()

@@ -435,8 +435,8 @@ def test_a_new_policy_acts_from_the_next_append_on() -> None:
     chat.add(user(tokens=400), says(tokens=400), user(tokens=100), says(tokens=100), user(tokens=100))
     assert chat.kept() == [3, 4, 5]
     chat.add(says(tokens=100))
-    # 400 tokens: the old policy would wait until there are 650.
-    chat.configure("last_n", limit=100, trigger_ratio=0.4)
+    # 400 tokens: the old policy would wait until there are 650, and one that counts from its run until there are 525.
+    chat.configure("last_n", limit=100, trigger_ratio=0.45)
     chat.add(user(tokens=100))
     assert chat.kept() == [7]
     idle = Chat(id="idle").configure("last_n", limit=100, overflow="flag")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -329,6 +330,17 @@ def test_a_write_on_another_version_than_expected_is_refused(storage: Storage) -
             assert caught.value.details == {"expected": expected, "actual": 3}
     assert describe(engine, "c")["version"] == 3
     assert append(engine, "c", batch, if_version=3)["version"] == 6
+
+
+def test_times_of_records_never_go_back(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = storage.open()
+    seconds = iter([1_800_000_000, 1_700_000_000, 1_800_000_001, 1_600_000_000])
+    monkeypatch.setattr(time, "time_ns", lambda: next(seconds) * 10**9)
+    write(engine, "c", "configure")
+    for _ in range(3):
+        append(engine, "c", [{"role": "user", "content": "x"}])
+    times = [message["inserted_at"] for message in replay(engine, "c")]
+    assert times == ["2027-01-15T08:00:00.000Z", "2027-01-15T08:00:01.000Z", "2027-01-15T08:00:01.000Z"]
 
 
 def test_a_context_needs_compaction_over_the_trigger(storage: Storage) -> None:
