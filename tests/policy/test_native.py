@@ -252,6 +252,13 @@ def test_old_sessions_leave() -> None:
     assert chat.kept() == [5, 6, 7, 8, 9]
 
 
+def test_a_clock_that_goes_back_makes_nothing_younger() -> None:
+    chat = Chat().configure("time_aware", max_age="2h")
+    chat.add(at(user(), 0), at(says(), 0))
+    chat.add(at(user(), 300), at(says(), 300), at(user(), 1))
+    assert chat.kept() == [3, 4, 5]
+
+
 def test_a_session_goes_whole() -> None:
     chat = Chat().configure("time_aware", max_age=3600, session_gap="1h")
     chat.each(*(at(user() if n % 2 else says(), 20 * n) for n in range(1, 11)))
@@ -337,6 +344,13 @@ def test_after_a_run_it_waits_for_growth() -> None:
             rewrites.append(n)
     # 700 - 350 tokens are seven messages of 50; a policy that is due inside a turn waits for the next.
     assert rewrites == [15, 23, 31, 39, 47, 55]
+
+
+@pytest.mark.parametrize(("keep_system", "left"), [(True, [1, 4, 5, 6]), (False, [4, 5, 6])])
+def test_the_head_stays_unless_it_need_not(keep_system: bool, left: list[int]) -> None:
+    chat = Chat().configure("last_n", limit=3, keep_system=keep_system)
+    chat.each({"role": "system", "content": "Be brief."}, user(), says(), user(), says(), user())
+    assert chat.kept() == left
 
 
 def test_last_n_drops_in_steps_of_chunk() -> None:
