@@ -246,6 +246,13 @@ def test_ids_that_repeat_are_named_anew(chat: fastpaca.Context) -> None:
     assert [message["parts"][0].get("toolCallId") for message in found] == [None, "same", None, "call_4_0"]
 
 
+def test_a_summary_behind_what_the_model_said_is_a_message_of_its_own(chat: fastpaca.Context) -> None:
+    chat.append([USER, *({"role": "assistant", "content": words} for words in ("One.", "Two."))])
+    chat.compact({"role": "assistant", "content": "It said two."}, from_seq=3, to_seq=3)
+    found = chat.window().to("ai-sdk-ui")["messages"]
+    assert [message["id"] for message in found] == ["u1", "msg_2", "summary_3_3"]
+
+
 def test_a_summary_is_a_message_of_its_own(chat: fastpaca.Context, ai_sdk: Any) -> None:
     for n in range(3):
         chat.append([{"role": "user", "content": f"{n}"}, {"role": "assistant", "content": f"so {n}"}])

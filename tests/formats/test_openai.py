@@ -311,6 +311,17 @@ def test_other_names_are_refused(chat: fastpaca.Context, name: Any) -> None:
     assert caught.value.details["field"] == "format"
 
 
+def test_text_beside_results_waits_for_all_results(chat: fastpaca.Context) -> None:
+    calls = {"role": "assistant", "content": None, "tool_calls": [function("a", "f", "{}"), function("b", "f", "{}")]}
+    result = {"type": "tool_result", "tool_use_id": "b", "content": "2"}
+    chat.append([USER, calls, {"role": "user", "content": [result, {"type": "text", "text": "Well?"}]}])
+    first = chat.window().to("openai")["messages"]
+    assert first == [USER, calls, {"role": "tool", "tool_call_id": "b", "content": "2"}]
+    found = request(chat, {"role": "tool", "tool_call_id": "a", "content": "1"})
+    assert found[:3] == first
+    assert [message["role"] for message in found[3:]] == ["tool", "user"]
+
+
 def test_text_behind_a_call_that_waits_stands_before_the_results(chat: fastpaca.Context) -> None:
     part: Json = {"type": "tool-f", "toolCallId": "a", "input": {}}
     parts = [

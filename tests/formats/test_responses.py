@@ -178,6 +178,20 @@ def test_ids_go_with_reasoning_that_a_policy_dropped(chat: fastpaca.Context, tmp
     assert found["input"] == [USER, call, messages[5], {"role": "assistant", "content": "Yes."}, USER]
 
 
+def test_reasoning_of_another_provider_is_left_out_of_its_turn_alone(chat: fastpaca.Context) -> None:
+    redacted = {"type": "redacted_thinking", "data": "abc"}
+    text = {"type": "output_text", "text": "No.", "annotations": []}
+    native: list[Json] = [
+        USER,
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [text]},
+    ]
+    other = {"role": "assistant", "content": [redacted, {"type": "text", "text": "Yes."}]}
+    found = request(chat, USER, other, *native)
+    assert found["input"] == [USER, {"role": "assistant", "content": "Yes."}, *native]
+    assert chat.window().omitted_reasoning("openai-responses") == [2]
+
+
 def test_a_head_alone_is_the_input(chat: fastpaca.Context) -> None:
     found = request(chat, {"role": "system", "content": "One."}, {"role": "developer", "content": "Two."})
     assert found == {"instructions": None, "input": [{"role": "system", "content": "One.\n\nTwo."}]}
