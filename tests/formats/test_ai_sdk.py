@@ -366,6 +366,21 @@ def test_text_behind_a_call_that_waits_stands_before_the_results(chat: fastpaca.
     assert results == ["a", "b"]
 
 
+def test_thinking_that_is_given_as_text_and_as_blocks_is_given_once(chat: fastpaca.Context) -> None:
+    blocks = [{"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}]
+    chat.append([USER, {"role": "assistant", "content": "Yes.", "reasoning_content": "Hm.", "thinking_blocks": blocks}])
+    found = chat.window().to("ai-sdk")["messages"][1]["content"]
+    assert [(part["type"], part["text"]) for part in found] == [("reasoning", "Hm."), ("text", "Yes.")]
+
+
+def test_reasoning_that_nothing_follows_is_listed(chat: fastpaca.Context) -> None:
+    thought = {"role": "assistant", "parts": [{"type": "reasoning", "text": "Hm."}]}
+    chat.append([USER, thought])
+    assert chat.window().omitted_reasoning("ai-sdk") == [2]
+    chat.append(USER)
+    assert chat.window().omitted_reasoning("ai-sdk") == [2]
+
+
 def test_signed_thinking_from_before_a_rewrite_is_left_out(chat: fastpaca.Context) -> None:
     def answer(number: int) -> Json:
         thinking = {"type": "thinking", "thinking": f"Hm {number}.", "signature": f"s{number}"}

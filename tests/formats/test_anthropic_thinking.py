@@ -70,6 +70,24 @@ def test_thinking_of_a_pinned_message_far_before_a_cut(chat: fastpaca.Context) -
     assert shown == ["t2", "t3", "t4"]
 
 
+def test_thinking_in_a_field_of_its_own_stands_first(chat: fastpaca.Context) -> None:
+    def answer(words: str, **more: Any) -> Json:
+        return {
+            "role": "assistant",
+            "content": words,
+            "reasoning_content": "t",
+            "thinking_blocks": [thinking("t")],
+        } | more
+
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    chat.append([USER, answer("I look.", tool_calls=[call]), {"role": "tool", "tool_call_id": "a", "content": "1"}])
+    chat.append([answer("Done."), USER])
+    found = converted(chat)["messages"]
+    assert found[1] == said("assistant", thinking("t"), text("I look."), use("a"))
+    assert found[3] == said("assistant", thinking("t"), text("Done."))
+    assert chat.window().omitted_reasoning("anthropic") == []
+
+
 def test_a_replay_keeps_all_signed_thinking(chat: fastpaca.Context) -> None:
     chat.append([USER, said("assistant", thinking("t0"), text("ok")), USER])
     chat.compact({"role": "user", "content": "A summary."}, from_seq=1, to_seq=1)

@@ -36,16 +36,23 @@ fn whole_result<'a>(outline: &Outline<'a>) -> Vec<Piece<'a>> {
 }
 
 fn pieces<'a>(outline: &Outline<'a>) -> Vec<Piece<'a>> {
-    let mut read = Read { pieces: Vec::with_capacity(outline.slots.len()), results: Vec::new() };
+    let pieces = Vec::with_capacity(outline.slots.len());
+    let mut read = Read { thoughts: Vec::new(), pieces, results: Vec::new() };
     for (at, slot) in outline.slots.iter().enumerate() {
         read.slot(outline, at, slot);
     }
     read.flush();
-    read.pieces
+    if read.thoughts.is_empty() {
+        return read.pieces;
+    }
+    read.thoughts.append(&mut read.pieces);
+    read.thoughts
 }
 
 /// Pieces in the order in which a provider has to see them.
 struct Read<'a> {
+    /// Thoughts that came in a field of their own: they stand before all that the message says.
+    thoughts: Vec<Piece<'a>>,
     pieces: Vec<Piece<'a>>,
     /// Results that came in one part with their call: they follow all calls of the same answer.
     results: Vec<Piece<'a>>,
@@ -71,7 +78,9 @@ impl<'a> Read<'a> {
             (Class::ToolResult, _) => self.pieces.push(piece(What::Result(tools::output(outline, at, pair)))),
             (Class::Reasoning, _) => {
                 self.flush();
-                reasoning::read(outline, slot, |what| self.pieces.push(piece(What::Reasoning(what))));
+                let is_field = matches!(slot.holder, Holder::Field(_));
+                let to = if is_field { &mut self.thoughts } else { &mut self.pieces };
+                reasoning::read(outline, slot, |what| to.push(piece(What::Reasoning(what))));
             }
             _ => {
                 self.flush();
