@@ -156,3 +156,17 @@ def test_the_list_says_what_can_be_reverted(seed: int) -> None:
     assert by_version[newest["version"]]["reverted_by"] == reverted["version"]
     assert by_version[newest["version"]]["reason"] == "reverted"
     walk.close()
+
+
+def test_what_a_rewind_took_since_does_not_come_back() -> None:
+    walk = Walk(0, policy=BUDGET)
+    append(walk.engine, CONTEXT, [USER] * 4)
+    version = json.loads(write(walk.engine, CONTEXT, "compact", from_seq=2, to_seq=4, replacement=[], force=True).body)[
+        "version"
+    ]
+    assert compactions(walk.engine)[version]["revertible"]
+    write(walk.engine, CONTEXT, "rewind", to_seq=2)
+    assert compactions(walk.engine)[version]["reason"] == "changed"
+    with pytest.raises(RevertConflictError):
+        write(walk.engine, CONTEXT, "revert", version=version)
+    walk.close()

@@ -52,3 +52,16 @@ def test_every_budget(engine: Engine, fit: str) -> None:
         (1, 2, 3, 4, 5, 6, 7, 8, 9): 113 + RESERVE,
     }
     assert {items: budget for items, budget in seen.items() if items in least} == least
+
+
+def test_the_cut_moves_in_steps() -> None:
+    """W1, W5: by the budget less the target, 130 tokens, so that a window starts like the one before it."""
+    engine = memory_engine()
+    write(engine, "c", "configure", token_budget=200)
+    prefixes: dict[str, set[str]] = {"steps": set(), "largest": set()}
+    for _ in range(40):
+        append(engine, "c", [say("user", 10), say("assistant", 10)])
+        for fit, seen in prefixes.items():
+            seen.add(json.loads(window(engine, "c", 200, fit=fit))["prefix"])
+    assert len(prefixes["steps"]) == 1 + 5
+    assert len(prefixes["largest"]) == 1 + 30
