@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fastpaca.errors import FastpacaError, RevertConflictError
+from fastpaca.errors import CompactionConflictError, FastpacaError, RevertConflictError
 from tests.support.memory import append, verify, window, write
 from tests.support.past import compactions
 from tests.support.validator import Asked, check_window
@@ -165,8 +165,28 @@ def test_what_a_rewind_took_since_does_not_come_back() -> None:
         "version"
     ]
     assert compactions(walk.engine)[version]["revertible"]
-    write(walk.engine, CONTEXT, "rewind", to_seq=2)
+    write(walk.engine, CONTEXT, "rewind", to_seq=1)
     assert compactions(walk.engine)[version]["reason"] == "changed"
     with pytest.raises(RevertConflictError):
         write(walk.engine, CONTEXT, "revert", version=version)
+    walk.close()
+
+
+def test_what_a_later_compaction_replaced_is_not_reverted() -> None:
+    walk = Walk(0, policy=BUDGET)
+    append(walk.engine, CONTEXT, [USER] * 4)
+    summaries = [{"role": "user", "content": text, "token_count": 3} for text in ("one", "another")]
+    first, second = (
+        json.loads(write(walk.engine, CONTEXT, "compact", from_seq=2, to_seq=3, replacement=[each]).body)["version"]
+        for each in summaries
+    )
+    assert compactions(walk.engine)[first]["reason"] == "changed"
+    with pytest.raises(RevertConflictError):
+        write(walk.engine, CONTEXT, "revert", version=first)
+    read = walk.described["version"]
+    write(walk.engine, CONTEXT, "revert", version=second)
+    assert "one" in window(walk.engine, CONTEXT).decode()
+    # A summary of what was read before the revert would undo it.
+    with pytest.raises(CompactionConflictError):
+        write(walk.engine, CONTEXT, "compact", up_to_version=read, replacement=summaries)
     walk.close()
