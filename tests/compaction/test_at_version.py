@@ -76,3 +76,18 @@ def test_repairs_that_came_later_are_not_counted_as_reported() -> None:
     assert any(item.get("repair") for item in shown["messages"])
     assert shown["used_tokens"] == sum(item["token_count"] for item in shown["messages"])
     engine.close()
+
+
+def test_what_was_counted_for_a_window_before_a_rewrite_is_not_taken() -> None:
+    engine = memory_engine(MemoryDisk())
+    write(engine, CONTEXT, "configure", token_budget=10_000)
+    ask = {"role": "user", "content": "Do it.", "token_count": 20}
+    version = append(engine, CONTEXT, [ask] * 3)["version"]
+    write(engine, CONTEXT, "compact", from_seq=1, to_seq=2, replacement=[{**ask, "content": "Asked."}])
+    used = append(engine, CONTEXT, [ask])["used_tokens"]
+    says = {"role": "assistant", "content": "Yes.", "token_count": 5}
+    for window_version, counted in ((version, 0), (version + 1, 60)):
+        usage = {"input_tokens": 100, "window_version": window_version}
+        used += 5 + counted
+        assert append(engine, CONTEXT, [{**says, "usage": usage}])["used_tokens"] == used
+    engine.close()
