@@ -270,6 +270,14 @@ def test_a_system_message_between_users_is_the_users_and_changes_the_prefix(chat
     assert after["prefix"] != before["prefix"]
 
 
+def test_another_model_is_another_prefix(chat: fastpaca.Context) -> None:
+    chat.configure(model="claude-opus-4-8")
+    chat.append([USER, {"role": "system", "content": "Note."}])
+    before = reply(chat)
+    chat.configure(model="claude-sonnet-4-5")
+    assert reply(chat)["prefix"] != before["prefix"]
+
+
 def test_calls_of_the_provider_and_their_callers(chat: fastpaca.Context) -> None:
     search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
     found = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}

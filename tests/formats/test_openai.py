@@ -128,6 +128,12 @@ def test_old_functions_and_calls_without_ids(chat: fastpaca.Context) -> None:
     assert found[4]["content"] == "first"
 
 
+def test_a_result_whose_id_its_call_lacks(chat: fastpaca.Context) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [function(None, "f", "{}")]}
+    found = request(chat, USER, call, {"role": "tool", "tool_call_id": "a", "content": "1"})
+    assert found[2] == {"role": "tool", "tool_call_id": "call_2_0", "content": "1"}
+
+
 def test_ids_that_repeat_or_are_too_long_are_named_anew(chat: fastpaca.Context) -> None:
     def turn(call_id: str, answer: str) -> list[Json]:
         return [
