@@ -106,6 +106,12 @@ impl State {
         self.index.len()
     }
 
+    /// Whether something follows the user message that opened the newest turn.
+    #[must_use]
+    pub fn is_inside_turn(&self) -> bool {
+        self.pairing.last() != self.pairing.turn()
+    }
+
     /// Tokens that replies to writes report.
     #[must_use]
     pub fn used_tokens(&self) -> u64 {

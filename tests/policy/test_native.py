@@ -335,6 +335,32 @@ def test_a_policy_waits_for_the_next_turn_while_the_list_fits() -> None:
     assert chat.kept() == [1, 2, -3, 4, -5, 6, -7, 8, -9, 10, 11]
 
 
+OVERFLOWING = pytest.mark.parametrize(
+    ("strategy", "config"), [("last_n", {"limit": 100}), ("skip_parts", {}), ("strip_tool_results", {})]
+)
+
+
+@OVERFLOWING
+def test_a_large_message_leaves_with_the_turn_that_it_opened(strategy: str, config: dict[str, Any]) -> None:
+    chat = Chat().configure(strategy, **config).each(user(tokens=600), says(tokens=200), user())
+    assert chat.kept() == [3]
+
+
+@OVERFLOWING
+def test_turns_that_come_as_batches_do_not_put_it_off(strategy: str, config: dict[str, Any]) -> None:
+    chat = Chat().configure(strategy, **config)
+    tokens = [chat.add(user(tokens=90), says(tokens=90))["used_tokens"] for _ in range(7)]
+    # Due inside the fourth turn, which it waits for. It was due when the fifth began.
+    assert tokens == [180, 360, 540, 720, 180, 360, 540]
+    assert chat.kept() == [9, 10, 11, 12, 13, 14]
+
+
+def test_a_batch_of_many_turns_is_over_the_trigger_before_its_last() -> None:
+    chat = Chat().configure("last_n", limit=100)
+    chat.add(*[message for _ in range(5) for message in (user(tokens=90), says(tokens=90))])
+    assert chat.kept() == [9, 10]
+
+
 def test_after_a_run_it_waits_for_growth() -> None:
     chat = Chat().configure("last_n", limit=100)
     rewrites: list[int] = []
@@ -377,8 +403,9 @@ def test_a_list_that_a_run_left_over_the_trigger_is_left_alone_until_it_has_grow
         if reply["version"] > version + 1:
             runs.append(n)
         version = reply["version"]
-    # Pin and newest turn stay, 800 tokens or 850; 350 more are seven messages, and more than the budget.
-    assert runs == [1, 8, 15, 22, 29, 36]
+    # The first batch is due, with nothing that may leave. Then pin and newest turn stay, 800 tokens or 850; 350 more
+    # are seven messages, and more than the budget.
+    assert runs == [6, 13, 20, 27, 34]
 
 
 def test_an_edit_that_saves_nothing_is_not_made() -> None:

@@ -32,10 +32,12 @@ pub fn append<'a>(draft: &mut Draft<'a>, request: &'a Append, records: Records<'
     if request.replace {
         make_room(draft, request.messages.first(), records)?;
     }
+    let (mut overdue, last) = (false, request.messages.len().saturating_sub(1));
     for (slot, message) in (0u32..).zip(&request.messages) {
         append_one(draft, message, slot)?;
+        overdue = overdue || (slot as usize) < last && draft.is_overdue()?;
     }
-    draft.run_policy(records)
+    draft.run_policy(records, overdue)
 }
 
 /// Takes the newest message away, so that the one that supersedes it takes its place.

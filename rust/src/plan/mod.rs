@@ -117,13 +117,22 @@ impl<'a> Draft<'a> {
         self.add(Entry::Compacted(Compacted { by, strategy, range, up_to_version, tokens, rewrite }))
     }
 
-    /// Runs the policy on the planned state, where it is due.
+    /// Whether a turn has just begun, and the policy was due by then: it has waited long enough.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for index chunks.
+    pub fn is_overdue(&self) -> Result<bool> {
+        let state = &*self.state;
+        Ok(!state.is_inside_turn() && state.policy.due(state, self.idle, false)?.is_some())
+    }
+
+    /// Runs the policy on the planned state, where it is due. `overdue`: it has been since a turn of this record began.
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks and records, [`Error::Consult`] where a custom policy has to decide.
-    pub fn run_policy(&mut self, records: Records<'_>) -> Result<()> {
+    pub fn run_policy(&mut self, records: Records<'_>, overdue: bool) -> Result<()> {
         let state = &*self.state;
-        let Some(due) = state.policy.due(state, self.idle)? else { return Ok(()) };
+        let Some(due) = state.policy.due(state, self.idle, overdue)? else { return Ok(()) };
         let (first_version, first_seq) = (self.first_version, self.first_seq);
         let bodies = Bodies { records, first_version, first_seq, own: &self.bodies };
         let mut work = Work::new(state, due, bodies, self.rules, self.decision);

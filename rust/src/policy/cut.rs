@@ -119,6 +119,10 @@ impl Area<'_> {
         let newest = list.unit_start(last)?;
         // The opening message stays as well, so one more has to go.
         let unit = list.next_unit(wanted + 1)?.min(newest);
+        if next.is_some_and(|next| next <= unit) {
+            // Nothing else of the turn would stay.
+            return Ok(next.map(|at| (None, at)));
+        }
         if unit <= opener + 1 {
             return Ok((opener > head).then_some((None, opener)));
         }

@@ -202,11 +202,12 @@ impl Policy {
         }
     }
 
-    /// Whether the policy is due on a planned state. `idle` is its last run, if that changed nothing.
+    /// Whether the policy is due on a planned state. `idle` is its last run, if that changed nothing; `overdue`: it waited
+    /// for the turn that has begun meanwhile.
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks.
-    pub fn due(&self, state: &State, idle: Option<Idle>) -> Result<Option<Due>> {
+    pub fn due(&self, state: &State, idle: Option<Idle>, overdue: bool) -> Result<Option<Due>> {
         if self.kind == Kind::Budget {
             return Ok(None);
         }
@@ -220,8 +221,8 @@ impl Policy {
             return Ok(None);
         }
         let room = budget.saturating_sub(state.config.reserve_tokens);
-        let inside_turn = state.pairing.last() != state.pairing.turn();
-        if state.kept.is_empty() || inside_turn && state.used_tokens() <= room {
+        let waits = state.is_inside_turn() && !overdue;
+        if state.kept.is_empty() || waits && state.used_tokens() <= room {
             return Ok(None);
         }
         Ok(Some(Due {
