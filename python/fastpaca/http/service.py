@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from fastpaca import _core
 from fastpaca.config import Config
 from fastpaca.engine import Engine
 from fastpaca.errors import StoreLockedError
@@ -44,6 +45,8 @@ class Service:
     def open(self) -> None:
         """Opens the log. Raises a `StoreError` that says what is wrong."""
         began = time.monotonic()
+        # Tables of the default encoder take some 40 ms to build: now, not while the first append holds the event loop.
+        _core.Counting().count("warm")
         log = self._open_log(self.config)
         self.engine = Engine(log, cache_bytes=self.config.cache_bytes)
         self.engine.observe(self.groups)
