@@ -88,6 +88,7 @@ def test_nothing_is_lost_before_the_first_frame(connect: Connect, proxy: Proxy, 
             assert [f.version for f in found] == [version - 1, version, version]
 
 
+@pytest.mark.slow
 def test_a_server_that_was_killed(tmp_path: Path, name: str) -> None:
     server = Server(tmp_path / "data")
     with Proxy(server.port) as proxy, opened("http-blocking", tmp_path, proxy.url, retries=10**6) as store:

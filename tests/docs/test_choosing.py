@@ -31,6 +31,7 @@ def run(folder: Path, *arguments: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_commands(folder: Path) -> None:
     table, results = (
         run(folder, "-m", *shlex.split(line.partition(" >")[0])) for line in blocks(PAGE, "sh")[0].splitlines()

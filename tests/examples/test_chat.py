@@ -118,6 +118,7 @@ def _turn(app: App, chat: str, id: str, content: str) -> None:
     until(lambda: len(app.said(chat)) > before)
 
 
+@pytest.mark.slow
 def test_what_is_old_is_summarised_and_still_shown(app: App) -> None:
     for n in range(1, 6):
         _turn(app, "three", f"m{n}", f"Tell me about llama number {n}. " * 2)

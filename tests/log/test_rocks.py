@@ -226,6 +226,7 @@ def test_a_missing_table_stops_the_open(tmp_path: Path) -> None:
         RocksLog(tmp_path).get(Family.RECORDS, b"")
 
 
+@pytest.mark.slow
 def test_kill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
     first = 0
     acknowledged: dict[tuple[int, int], int] = {}

@@ -93,6 +93,7 @@ def every() -> Iterator[Iterable[Conversation]]:
 
 
 @needs_data
+@pytest.mark.slow
 def test_requests_of_a_sample_are_taken() -> None:
     checked = Checked(stride=23)
     run(sample(), checked)

@@ -171,6 +171,7 @@ def sample() -> Iterator[Conversation]:
 
 
 @needs_data
+@pytest.mark.slow
 def test_windows_of_a_sample_are_valid() -> None:
     tally = Tally()
     run(sample(), tally)

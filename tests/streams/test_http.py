@@ -319,6 +319,7 @@ def test_who_reads_too_slowly_gets_a_gap(server: Server, http: httpx.Client, cha
         assert versions(found, 100 - len(seen)) == list(range(len(seen) + 1, 101))
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_no_frame(tmp_path: Path) -> None:
     data = tmp_path / "data"
     server = Server(data)

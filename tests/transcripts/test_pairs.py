@@ -103,6 +103,7 @@ def test_nonsense_is_none() -> None:
 
 
 @needs_data
+@pytest.mark.slow
 def test_recorded_conversations() -> None:
     recorded = chain(*(islice(conversations(path), 0, 40, 20) for path in canonical_sets()), native_conversations())
     compared = 0

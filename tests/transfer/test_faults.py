@@ -28,6 +28,7 @@ def complete(target: Target, turns: int = TURNS) -> bool:
     return [told(message) for message in target.messages("chat")] == [told(message) for message in lines(turns)]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle(target: Target, tmp_path: Path) -> None:
     path = write(tmp_path / "chat.jsonl", *lines(TURNS))
     text = path.read_bytes()
