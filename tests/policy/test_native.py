@@ -408,6 +408,12 @@ def test_a_list_that_a_run_left_over_the_trigger_is_left_alone_until_it_has_grow
     assert runs == [6, 13, 20, 27, 34]
 
 
+def test_a_pin_behind_the_opening_message_does_not_go_in_the_place_of_another() -> None:
+    chat = Chat().configure("last_n", limit=3, chunk=1, overflow="flag")
+    chat.add(user(), user(metadata={"pinned": True}), user(), user(tokens=1000), says())
+    assert chat.kept() == [1, 2, 4, 5]
+
+
 def test_an_edit_that_saves_nothing_is_not_made() -> None:
     chat = Chat().configure("strip_tool_results", keep_last=0, keep_tokens=0, clear_at_least=0, overflow="flag")
     use = {

@@ -117,8 +117,9 @@ impl Area<'_> {
             return Ok(next.map(|at| (None, at)));
         }
         let newest = list.unit_start(last)?;
-        // The opening message stays as well, so one more has to go.
-        let unit = list.next_unit(wanted + 1)?.min(newest);
+        // The opening message stays as well, so one more has to go, which is no pin.
+        let more = self.pinned.iter().fold(wanted, |at, (from, to)| if *from <= at && at < *to { *to } else { at });
+        let unit = list.next_unit(more.min(last) + 1)?.min(newest);
         if next.is_some_and(|next| next <= unit) {
             // Nothing else of the turn would stay.
             return Ok(next.map(|at| (None, at)));
