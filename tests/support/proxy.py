@@ -120,7 +120,8 @@ def dripping(exchange: Exchange) -> None:
 
 def answer(status: int, body: bytes, *headers: str, kind: str = "application/json") -> Fault:
     """An answer that the server never gave."""
-    lines = [f"HTTP/1.1 {status} Whatever", f"content-type: {kind}", f"content-length: {len(body)}", *headers]
+    head = [f"HTTP/1.1 {status} Whatever", f"content-type: {kind}", f"content-length: {len(body)}"]
+    lines = [*head, "connection: close", *headers]  # else a client may send its next request into one that closes
 
     def answered(exchange: Exchange) -> None:
         exchange.client.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
