@@ -65,7 +65,9 @@ class Follower:
         return self._by_websocket() if self._websocket else self._by_events()
 
     async def _by_websocket(self) -> AsyncGenerator[Said, None]:
-        async with connect(f"{self.url}?cursor={self.cursor}") as socket:
+        # With a bounded queue the client stops reading while frames wait in it, and then sees neither the server's
+        # answer to its close nor the end of the connection: each parting would take its ten seconds of patience.
+        async with connect(f"{self.url}?cursor={self.cursor}", max_queue=None) as socket:
             async for text in socket:
                 frame = json.loads(text)
                 version = frame.get("version")
