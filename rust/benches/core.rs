@@ -4,7 +4,9 @@
 
 use std::hint::black_box;
 
-use criterion::{criterion_group, criterion_main, Criterion};
+use criterion::{criterion_group, criterion_main, BatchSize, Criterion};
+use fastpaca_core::context::Context;
+use fastpaca_core::fetched::Fetched;
 use fastpaca_core::format::Format;
 use fastpaca_core::request::Route;
 use fastpaca_core::window::WindowRequest;
@@ -12,7 +14,7 @@ use fastpaca_core::window::WindowRequest;
 #[path = "../tests/guard/context.rs"]
 mod context;
 
-use context::{filled, filled_with, message, one, plan, request, write};
+use context::{filled, filled_with, message, one, plan, request, store, write};
 
 fn parsing(criterion: &mut Criterion) {
     for (name, given) in [("counting", false), ("token_count given", true)] {
@@ -52,14 +54,18 @@ fn windows(criterion: &mut Criterion) {
     criterion.bench_function("window of 200 messages, hot", |bencher| {
         bencher.iter(|| context.window(black_box(whole), &stored).unwrap().to_vec());
     });
-    // A budget of 200 messages: the window stays as large while the context grows.
+    // A budget of 200 messages: the window stays as large while the context grows. Where its cut moves it is rendered
+    // anew, from the log.
     let body = one(0, true);
-    let (mut context, stored) = filled(200, 20_000);
-    criterion.bench_function("append, then the window of about 200 messages", |bencher| {
-        bencher.iter(|| {
-            write(&mut context, Route::Append, black_box(&body));
-            context.window(black_box(whole), &stored).unwrap().to_vec()
-        });
+    criterion.bench_function("200 times an append, then the window of about 200 messages", |bencher| {
+        let appends_and_windows = |(mut context, mut stored): (Context, Fetched)| {
+            for _ in 0..200 {
+                store(write(&mut context, Route::Append, black_box(&body)), &mut stored);
+                black_box(context.window(whole, &stored).unwrap().to_vec());
+            }
+            (context, stored)
+        };
+        bencher.iter_batched(|| filled(200, 20_000), appends_and_windows, BatchSize::PerIteration);
     });
 }
 

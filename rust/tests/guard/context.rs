@@ -40,9 +40,17 @@ pub fn plan(context: &mut Context, request: &Request) -> Commit {
     }
 }
 
-pub fn write(context: &mut Context, route: Route, body: &str) {
+pub fn write(context: &mut Context, route: Route, body: &str) -> Commit {
     let commit = plan(context, &request(route, body));
     context.apply(commit.first_version).unwrap();
+    commit
+}
+
+/// What a write leaves in the log, where reads look for it.
+pub fn store(commit: Commit, stored: &mut Fetched) {
+    for (family, key, value) in commit.puts {
+        stored.insert(family, key, value.map(Arc::from));
+    }
 }
 
 /// A context with messages, as it is after appends: everything that is needed is in memory, records included.
@@ -70,11 +78,8 @@ pub fn filled_with(messages: usize, budget: u64, message: impl Fn(usize) -> Stri
     let mut stored = Fetched::default();
     for start in (0..messages).step_by(200) {
         let batch: Vec<String> = (start..messages.min(start + 200)).map(&message).collect();
-        let commit = plan(&mut context, &request(Route::Append, &format!("{{\"messages\":[{}]}}", batch.join(","))));
-        context.apply(commit.first_version).unwrap();
-        for (family, key, value) in commit.puts {
-            stored.insert(family, key, value.map(Arc::from));
-        }
+        let body = format!("{{\"messages\":[{}]}}", batch.join(","));
+        store(write(&mut context, Route::Append, &body), &mut stored);
     }
     (context, stored)
 }
