@@ -36,6 +36,7 @@ __all__ = [
     "__version__",
     "chunk_key",
     "convert",
+    "encode",
     "frames",
     "idempotency_key",
     "parse",
@@ -146,6 +147,13 @@ def convert(replies: Sequence[bytes], format: str, *, model: str | None = None, 
     `{"request": ..., "omitted_reasoning": ...}`, of a window the same bytes as `Context.window` for that format where
     `model` is the context's and `cache` the same. Raises `CoreError` for `parts`, for an unknown format, for what holds
     no messages, and for a `cache` that is unknown or that the format can't have.
+    """
+
+def encode(value: object) -> bytes | None:
+    """The bytes of `json.dumps` without white space and without escapes that UTF-8 needs none for.
+
+    Of dicts, lists, strings, integers of 64 bits, finite floats, booleans and None alone, not of their subclasses, and
+    no deeper than 64. None for any other value, whether JSON holds it or not.
     """
 
 def frames(

@@ -250,6 +250,9 @@ def read(kind: type[_T], fields: dict[str, Any], **more: Any) -> _T:
 
 def encode(value: object, field: str = "") -> bytes:
     """The JSON text of a value. Raises `InvalidError` for what JSON or UTF-8 can't hold."""
+    encoded = _core.encode(value)
+    if encoded is not None:
+        return encoded
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:

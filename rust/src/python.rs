@@ -2,6 +2,7 @@
 
 mod columns;
 mod convert;
+mod encode;
 mod errors;
 mod frames;
 mod verifier;
@@ -462,6 +463,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Verifier>()?;
     for function in [
         wrap_pyfunction!(convert::convert, module)?,
+        wrap_pyfunction!(encode::encode, module)?,
         wrap_pyfunction!(parse, module)?,
         wrap_pyfunction!(frames::frames, module)?,
         wrap_pyfunction!(idempotency_key, module)?,
