@@ -31,6 +31,7 @@ check: $(BUILT) $(NODE) ## Formatters, linters, types, stubs and the fast tests
 	$(BIN)/ruff check
 	$(BIN)/python tools/make_sync.py --check
 	$(BIN)/mypy
+	MYPYPATH=benches $(BIN)/mypy benches
 	$(BIN)/stubtest fastpaca._core
 	$(PYTEST) -m "not slow" -q
 

@@ -9,12 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Final
 
 CONNECTIONS: Final = 32
 _RECEIVE_BYTES: Final = 1 << 18
@@ -158,4 +156,7 @@ class _Connection:
         return self._lacks_bytes == 0
 
 
-CLIENTS: Final = {"wrk": by_wrk, "python": by_python}
+Client = Callable[[int, Sequence[bytes], float, int], Load]
+"""Puts a load on a port: the requests, seconds, and the number of requests at most."""
+
+CLIENTS: Final[dict[str, Client]] = {"wrk": by_wrk, "python": by_python}

@@ -82,8 +82,8 @@ def plain_text(content: Any) -> str | None:
         return content
     if not isinstance(content, list):
         return None
-    texts = [block.get("text") for block in content if isinstance(block, dict)]
-    if len(texts) != len(content) or not all(isinstance(text, str) for text in texts):
+    texts = [block["text"] for block in content if isinstance(block, dict) and isinstance(block.get("text"), str)]
+    if len(texts) != len(content):
         return None
     if any(block.get("type", "text") not in ("text", "input_text", "output_text") for block in content):
         return None
@@ -182,10 +182,10 @@ def family(model: str) -> str | None:
 
 def input_tokens(usage: Json) -> int:
     """Cached tokens included, which the calls' own `input_tokens` leaves out for one of the interfaces."""
-    keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    keys += ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "promptTokenCount", "totalTokens")
-    if "promptTokenCount" in usage or "inputTokens" in usage:
-        keys = keys[:-1]
+    keys = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"]
+    keys += ["inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "promptTokenCount"]
+    if "promptTokenCount" not in usage and "inputTokens" not in usage:
+        keys.append("totalTokens")
     return sum(usage.get(key) or 0 for key in keys)
 
 
@@ -278,11 +278,11 @@ def error_row(name: str, pairs: list[Pair], factor: float) -> str:
 
 def print_ratios(pairs: list[Pair]) -> None:
     """By family, and by model."""
-    for title, key in (("family", lambda pair: pair.family), ("model", lambda pair: pair.model)):
+    for title in ("family", "model"):
         print(f"\n## Ratios by {title}, reported / counted\n\n| {title}, way | {RATIO_COLUMNS}")
         groups = defaultdict(list)
         for pair in pairs:
-            groups[pair.family, key(pair), pair.way].append(pair)
+            groups[pair.family, getattr(pair, title), pair.way].append(pair)
         for (_, name, way), chosen in sorted(groups.items()):
             print(ratio_row(f"{name}: {way}", chosen))
 

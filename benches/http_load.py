@@ -65,7 +65,7 @@ class Server:
     def worker_cpu_s(self) -> float:
         """Processor time that the worker has used."""
         times = [child.cpu_times() for child in psutil.Process(self.process.pid).children()]
-        return sum(each.user + each.system for each in times)
+        return float(sum(each.user + each.system for each in times))
 
 
 def free_port() -> int:
@@ -204,7 +204,7 @@ def _samples(server: Server) -> tuple[bytes, bytes]:
 class Bench:
     """Both servers, under one load after the other."""
 
-    def __init__(self, run: Any, seconds: float) -> None:
+    def __init__(self, run: client.Client, seconds: float) -> None:
         self._run = run
         self._seconds = seconds
 
@@ -227,7 +227,7 @@ class Bench:
         return self._run(server.port, requests, self._seconds, REQUESTS_MAX)
 
 
-def measure(*, rounds: int, seconds: float, run: Any, only: str = "") -> list[Scenario]:
+def measure(*, rounds: int, seconds: float, run: client.Client, only: str = "") -> list[Scenario]:
     """Runs every scenario whose name holds `only`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastpaca-bench-")))

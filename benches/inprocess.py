@@ -142,7 +142,7 @@ def _growth_row(name: str, size: int, found: dict[int, dict[str, list[float]]], 
     shown = [f"{number(median(each) * 1e6)} us" for each in (large, small)]
     if name == "cold window":
         shown = [f"{text}, {entries[at]} entries" for text, at in zip(shown, (size, SMALL), strict=True)]
-    return at_most("6", f"{name}, {size:,} messages against {SMALL:,}", *shown, ratios(large, small), 2.0)
+    return at_most("6", f"{name}, {size:,} messages against {SMALL:,}", shown[0], shown[1], ratios(large, small), 2.0)
 
 
 def _resident_row(size: int, resident: dict[int, int]) -> Row:
@@ -168,10 +168,9 @@ def opening(*, rounds: int, messages: int) -> list[Row]:
                 return time.perf_counter() - began
 
         took = interleaved({"full": lambda: seconds(full), "empty": lambda: seconds(empty)}, rounds)
-    shown = [f"{median(took[name]) * 1000:.1f} ms" for name in ("full", "empty")]
-    return [
-        at_most("8", f"opening, {messages:,} messages against none", *shown, ratios(took["full"], took["empty"]), 3.0)
-    ]
+    ours, theirs = (f"{median(took[name]) * 1000:.1f} ms" for name in ("full", "empty"))
+    what = f"opening, {messages:,} messages against none"
+    return [at_most("8", what, ours, theirs, ratios(took["full"], took["empty"]), 3.0)]
 
 
 def rows(*, rounds: int, large: int) -> list[Row]:

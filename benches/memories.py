@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from contextlib import ExitStack, closing
+from functools import partial
 from importlib import util
 from itertools import count, cycle
 from pathlib import Path
@@ -44,6 +45,10 @@ def per_call(run: Callable[[], object], calls: int) -> float:
 
 def _messages(*, given: bool = False) -> Iterator[dict[str, Any]]:
     return cycle(corpus.messages(2_000, token_count=given))
+
+
+def _append_next(context: fastpaca.Context, messages: Iterator[dict[str, Any]]) -> None:
+    context.append(next(messages))
 
 
 class Peers:
@@ -78,7 +83,7 @@ class Peers:
             messages = _messages(given=given)
             context = store.context(name.replace(",", ""), budget=10_000_000)
             context.append([next(messages) for _ in range(HELD)])
-            self.appends[name] = lambda context=context, messages=messages: context.append(next(messages))
+            self.appends[name] = partial(_append_next, context, messages)
         # Of its own, so that appends do not lengthen it: 400 messages are asked for on every side.
         held = store.context("held", budget=10_000_000)
         held.append(corpus.messages(HELD, token_count=False))
@@ -116,9 +121,9 @@ class Peers:
         self._stack.callback(session.close)
         messages = _messages()
         run = self._loop.run_until_complete
-        run(session.add_items([next(messages) for _ in range(HELD)]))  # type: ignore[arg-type]
+        run(session.add_items([next(messages) for _ in range(HELD)]))  # type: ignore[misc]
         name = "openai-agents SQLiteSession"
-        self.appends[name] = lambda: run(session.add_items([next(messages)]))  # type: ignore[arg-type]
+        self.appends[name] = lambda: run(session.add_items([next(messages)]))  # type: ignore[list-item]
         self.gets[name] = lambda: run(session.get_items(limit=HELD))
 
     def _llama(self) -> None:

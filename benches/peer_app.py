@@ -187,7 +187,7 @@ class Peer(Application):
         name, argument = self._peer
         log = LOGS[name](argument) if name in LOGS else None
         ready = Ready(log)
-        app = falcon.asgi.App(middleware=[ready])
+        app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[ready])  # type: ignore[arg-type]
         app.add_route(f"{CONTEXT}/messages", Messages(log) if log else Constant(argument))
         for path in ("window", "tail"):
             app.add_route(f"{CONTEXT}/{path}", Last(log) if log else Constant(argument))

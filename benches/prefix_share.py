@@ -88,12 +88,14 @@ def study(name: str, *, policies: list[str], budgets: list[int], limit: int | No
     """The runs of one set, and those without any budget."""
     path = [DATA / f"{name}.jsonl.gz"]
     found = simulate.run(path, policies=policies, budgets=budgets, limit=limit)
-    whole = {
-        "policies": ["budget:max_result_tokens=10000000"],
-        "budgets": [_core.TOKEN_BUDGET_MAX],
-        "with_peers": False,
-    }
-    return list(found.runs), list(simulate.run(path, limit=limit, **whole).runs)
+    whole = simulate.run(
+        path,
+        policies=["budget:max_result_tokens=10000000"],
+        budgets=[_core.TOKEN_BUDGET_MAX],
+        limit=limit,
+        with_peers=False,
+    )
+    return list(found.runs), list(whole.runs)
 
 
 def main() -> None:

@@ -207,7 +207,7 @@ class Postgres(Target):
             self._data.mkdir(mode=0o700)
             if self._user:
                 os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
-            command = [self._binaries / "initdb", "--username=postgres", "--auth=trust", "-D", self._data]
+            command = [str(self._binaries / "initdb"), "--username=postgres", "--auth=trust", "-D", str(self._data)]
             try:
                 subprocess.run(command, check=True, capture_output=True, text=True, user=self._user, cwd="/")
             except PermissionError:

@@ -11,6 +11,7 @@ import pytest
 import corpus
 import fastpaca
 import stores
+from fastpaca.local import open_engine
 from stores import CONTEXT
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def test_window_cold(benchmark: Benchmark, filled: Path) -> None:
 
         def reopen() -> tuple[tuple[()], dict[str, Any]]:
             engines.pop().close()
-            engines.append(stores.open_engine(filled, sync=False))
+            engines.append(open_engine(filled, sync=False))
             return (), {}
 
         run = lambda: engines[0].read(CONTEXT, stores.window)  # noqa: E731
