@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from fastpaca.http.window import ANSWERED_BYTES_MAX, Answered
+
 if TYPE_CHECKING:
     import httpx
 
@@ -182,6 +184,40 @@ def test_entity_tags(http: httpx.Client) -> None:
     moved = http.get(f"{path}/window", headers={"if-none-match": tag})
     assert moved.status_code == 200
     assert moved.headers["etag"] != tag
+
+
+def test_a_window_that_was_sent_before_is_the_one_that_is_asked_for(http: httpx.Client) -> None:
+    path = create(http, "sent-before", messages=20, token_budget=5000)
+    wanted = ["window", "window?budget_tokens=60", "window?format=openai", "context", "window?at_version=10"]
+    first = {}
+    for each in wanted:
+        reply = http.get(f"{path}/{each}")
+        first[each] = reply.headers["etag"], reply.content
+    assert len({content for _, content in first.values()}) == 4
+    for each in [*wanted, *reversed(wanted), wanted[0], wanted[0]]:
+        reply = http.get(f"{path}/{each}")
+        assert (reply.status_code, reply.headers["etag"], reply.content) == (200, *first[each]), each
+    tag = first["window"][0]
+    assert http.get(f"{path}/window?if_version=20").status_code == 304
+    assert http.get(f"{path}/window", headers={"if-none-match": tag}).status_code == 304
+    assert http.get(f"{path}/window?min_version=21").status_code == 503
+    http.post(f"{path}/messages", json={"message": USER}).raise_for_status()
+    assert http.get(f"{path}/window").json()["messages"][-1]["seq"] == 21
+    assert http.get(f"{path}/window?at_version=20").content == first["window"][1]
+
+
+def test_windows_that_are_kept_are_bounded() -> None:
+    answered = Answered()
+    size = ANSWERED_BYTES_MAX // 4
+    for name in ["a", "b", "c", "d", "a", "a"]:
+        answered.keep(name, f'"{name}"', name.encode() * size)
+    assert [name for name in "abcd" if answered.get(name)] == ["a", "b", "c", "d"]
+    answered.keep("e", '"e"', b"e")
+    assert [name for name in "abcde" if answered.get(name)] == ["a", "c", "d", "e"]
+    answered.keep("f", '"f"', bytes(ANSWERED_BYTES_MAX + 1))
+    assert [name for name in "abcdef" if answered.get(name)] == []
+    answered.keep("g", '"g"', b"g" * ANSWERED_BYTES_MAX)
+    assert answered.get("g") == ('"g"', b"g" * ANSWERED_BYTES_MAX)
 
 
 def test_versions_of_reads(http: httpx.Client) -> None:
