@@ -21,7 +21,7 @@ import targets
 from client import LoadError
 from http_load import post
 from report import Figures, columns, machine, number, sync_ms
-from users import Load, drive
+from users import Load, drive, drive_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,11 +111,19 @@ class Run:
         return self.figures.setdefault(key, Figures(*key))
 
     def hot_append(self, target: Target, turn: int, writers: int) -> None:
-        """Each writer appends to a context of its own, as fast as it is answered."""
+        """Each writer appends to a context of its own, as fast as it is answered; then all of them half as fast."""
         ids = [f"hot-{writers}-{turn}-{n}" for n in range(writers)]
         target.create(ids)
         users = [self._writer(context_id) for context_id in ids]
-        self.note(f"hot append, {writers} writers", target, drive(target.port, users, self.size.seconds), ["append"])
+        load = drive(target.port, users, self.size.seconds)
+        self.note(f"hot append, {writers} writers", target, load, ["append"])
+        half = f"half of that, {writers} writers"
+        self.note(
+            half,
+            target,
+            drive_at(target.port, map(self._writer, ids), self.size.seconds, load.rate("append") / 2),
+            ["append"],
+        )
 
     def _writer(self, context_id: str) -> User:
         while True:

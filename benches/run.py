@@ -140,17 +140,28 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def suite(*, quick: bool, only: str) -> tuple[dict[str, Any], bool]:
+def _earlier(file: Path, only: str, mode: str) -> dict[str, Any]:
+    """Sections of the run before, which a run of some sections leaves as they are."""
+    try:
+        earlier = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    sections: dict[str, Any] = earlier["sections"] if only and earlier["mode"] == mode else {}
+    return sections
+
+
+def suite(*, quick: bool, only: str, earlier: Path) -> tuple[dict[str, Any], bool]:
     """Runs the sections. What goes into the results, and whether all of them came to their end."""
+    mode = "quick" if quick else "full"
     results: dict[str, Any] = {
-        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "mode": "quick" if quick else "full",
+        "taken_at": _now(),
+        "mode": mode,
         "machine": machine(),
         "sync_of_4_kb_ms": sync_ms(),
         "text": corpus.describe(),
         "load_by": client.best(),
         "versions": _versions(),
-        "sections": {},
+        "sections": _earlier(earlier, only, mode),
         "skipped": [],
     }
     print(f"{results['machine']}\ntext: {results['text']}; sync of 4 KB {results['sync_of_4_kb_ms']:.2f} ms")
@@ -168,10 +179,14 @@ def suite(*, quick: bool, only: str) -> tuple[dict[str, Any], bool]:
             continue
         took_s = time.monotonic() - began
         print(f"\n# {name} ({took_s:.0f} s)\n\n{found.text}", *found.skipped, sep="\n", flush=True)
-        results["sections"][name] = {**found.data, "took_s": round(took_s, 1)}
+        results["sections"][name] = {"taken_at": _now(), "took_s": round(took_s, 1), **found.data}
         results["skipped"] += found.skipped
     results["machine_afterwards"] = machine()
     return results, complete
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _budget(results: dict[str, Any]) -> str:
@@ -188,7 +203,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=plots.RESULTS, metavar="FILE")
     parser.add_argument("--plots", type=Path, default=plots.FOLDER, metavar="FOLDER")
     given = parser.parse_args()
-    results, complete = suite(quick=given.quick, only=given.only)
+    results, complete = suite(quick=given.quick, only=given.only, earlier=given.results)
     given.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"\n# The performance budget\n\n{_budget(results)}\n\nafterwards: {results['machine_afterwards']}\n")
     print(given.results, *plots.draw(results, given.plots), sep="\n")

@@ -1,4 +1,4 @@
-"""Many users at once, each waiting for an answer before it asks again: a closed loop over epoll, in one thread.
+"""Many users at once over epoll, in one thread: each asks again once it is answered, or all together at a pace.
 
 A user is a generator: it yields what it does and the request for it, and is sent the body of the answer. One that
 returns is done. It costs about 30 us of processor time a request, on a core of its own where there are two.
@@ -6,11 +6,13 @@ returns is done. It costs about 30 us of processor time a request, on a core of 
 
 from __future__ import annotations
 
+import heapq
 import selectors
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +50,7 @@ class Load:
 class _Connection:
     """One user's, which asks one thing at a time."""
 
-    __slots__ = ("_lacks_bytes", "_operation", "_received", "_user", "sent", "socket")
+    __slots__ = ("_lacks_bytes", "_operation", "_received", "_user", "answered", "sent", "socket")
 
     def __init__(self, port: int, user: User) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -58,12 +60,10 @@ class _Connection:
         self._received = bytearray()
         self._lacks_bytes = -1
         self.sent = 0.0
+        self.answered = 0.0
 
-    def begin(self) -> bool:
-        """Whether the user has anything to ask."""
-        return self._ask(None)
-
-    def _ask(self, answer: bytes | None) -> bool:
+    def ask(self, answer: bytes | None) -> bool:
+        """The user learns of the last answer and asks what comes next. False once it is done."""
         try:
             self._operation, request = next(self._user) if answer is None else self._user.send(answer)
         except StopIteration:
@@ -72,27 +72,24 @@ class _Connection:
         self.socket.sendall(request)
         return True
 
-    def receive(self, load: Load, stop: float) -> bool:
-        """Takes what came. Whether there is more to come: False once the user is done, or the time is up."""
+    def receive(self, load: Load) -> bytes | None:
+        """Takes what came. The answer, once it is whole."""
         data = self.socket.recv(_RECEIVE_BYTES)
         if not data:
             raise LoadError("the server closed a connection")
         self._received += data
         if self._lacks_bytes < 0 and not self._head():
-            return True
+            return None
         if len(self._received) < self._lacks_bytes:
-            return True
-        now = time.perf_counter()
-        load.took[self._operation].append(now - self.sent)
+            return None
+        self.answered = time.perf_counter()
+        load.took[self._operation].append(self.answered - self.sent)
         answer = bytes(self._received)
         self._received.clear()
         self._lacks_bytes = -1
-        if now >= stop:
-            self._ask_no_more(answer)
-            return False
-        return self._ask(answer)
+        return answer
 
-    def _ask_no_more(self, answer: bytes) -> None:
+    def ask_no_more(self, answer: bytes) -> None:
         """The user learns of the last answer; what it would ask next is not sent."""
         try:
             self._user.send(answer)
@@ -113,27 +110,72 @@ class _Connection:
         return True
 
 
-def drive(port: int, users: Iterable[User], seconds: float = float("inf")) -> Load:
-    """Runs until every user is done; after so many seconds nobody asks anything more."""
+@contextmanager
+def _connected(port: int, users: Iterable[User]) -> Iterator[tuple[list[_Connection], Load]]:
     load = Load()
-    selector = selectors.DefaultSelector()
     connections = [_Connection(port, user) for user in users]
     began = time.perf_counter()
-    stop = began + seconds
     try:
-        for connection in connections:
-            if connection.begin():
-                selector.register(connection.socket, selectors.EVENT_READ, connection)
-        while selector.get_map():
-            ready = selector.select(_STALLED_S)
-            if not ready:
-                raise StalledError(f"no answer within {_STALLED_S:g} s")
-            for key, _ in ready:
-                if not key.data.receive(load, stop):
-                    selector.unregister(key.fileobj)
+        yield connections, load
     finally:
         load.seconds = time.perf_counter() - began
-        selector.close()
         for connection in connections:
             connection.socket.close()
+
+
+def drive(port: int, users: Iterable[User], seconds: float = float("inf")) -> Load:
+    """Runs until every user is done; after so many seconds nobody asks anything more."""
+    with _connected(port, users) as (connections, load), selectors.DefaultSelector() as selector:
+        stop = time.perf_counter() + seconds
+        for n, connection in enumerate(connections):
+            if connection.ask(None):
+                selector.register(connection.socket, selectors.EVENT_READ, (n, connection))
+        while selector.get_map():
+            for _, connection in _ready(selector, _STALLED_S):
+                answer = connection.receive(load)
+                if answer is None:
+                    continue
+                if connection.answered >= stop:
+                    connection.ask_no_more(answer)
+                elif connection.ask(answer):
+                    continue
+                selector.unregister(connection.socket)
     return load
+
+
+def drive_at(port: int, users: Iterable[User], seconds: float, rate: float) -> Load:
+    """Users who never end ask so many times a second, all together, however long an answer takes. One that is due while
+    its connection still waits for the answer before counts from when it was due.
+    """
+    with _connected(port, users) as (connections, load), selectors.DefaultSelector() as selector:
+        began = time.perf_counter()
+        due: list[tuple[float, int, bytes | None]] = [(began + n / rate, n, None) for n in range(len(connections))]
+        next_due = [at for at, _, _ in due]
+        for n, connection in enumerate(connections):
+            selector.register(connection.socket, selectors.EVENT_READ, (n, connection))
+        waiting = 0
+        while due or waiting:
+            while due and due[0][0] <= time.perf_counter():
+                at, n, answer = heapq.heappop(due)
+                connection = connections[n]
+                late = connection.answered > at
+                connection.ask(answer)
+                connection.sent = at if late else connection.sent
+                waiting += 1
+            wait_s = max(0.0, due[0][0] - time.perf_counter()) if due else _STALLED_S
+            for n, connection in _ready(selector, wait_s, stalled=not due):
+                answer = connection.receive(load)
+                if answer is not None:
+                    waiting -= 1
+                    next_due[n] += len(connections) / rate
+                    if next_due[n] < began + seconds:
+                        heapq.heappush(due, (next_due[n], n, answer))
+    return load
+
+
+def _ready(selector: selectors.BaseSelector, wait_s: float, *, stalled: bool = True) -> list[tuple[int, _Connection]]:
+    """Connections with an answer. Raises `StalledError` for none, if that means that nobody answers any more."""
+    ready = selector.select(wait_s)
+    if stalled and not ready:
+        raise StalledError(f"no answer within {wait_s:g} s")
+    return [key.data for key, _ in ready]

@@ -317,6 +317,9 @@ class Context:
         Raises `CoreError` for a `min_version` that is not reached, and as `window`.
         """
 
+    def selected_tokens(self, *, budget_tokens: int | None = None, fit: str = "steps") -> int:
+        """The tokens of a window, which is selected and not rendered. Raises `CoreError` as `window`."""
+
     def compactions(self, fetched: Fetched, *, cursor: int | None = None, limit: int) -> bytes:
         """A page of compactions and reverts of versions before `cursor`, newest first, as JSON."""
 

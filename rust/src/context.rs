@@ -392,6 +392,14 @@ impl Context {
         with_keys(&self.id, reply)
     }
 
+    /// The tokens of a window, which is selected and not rendered.
+    ///
+    /// # Errors
+    /// As [`Context::window`].
+    pub fn selected_tokens(&self, request: WindowRequest) -> Result<u64> {
+        self.with_keys(Window::select(self.state()?, request).map(|window| window.used_tokens()))
+    }
+
     /// A page of the log.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ mod columns;
 mod convert;
 mod encode;
 mod errors;
+mod fetched;
 mod frames;
 mod verifier;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
@@ -17,7 +18,6 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::context::{Context as CoreContext, Outcome, Put};
 use crate::error::{Error, Family, CODES, INVALID_CODES};
-use crate::fetched::Fetched as CoreFetched;
 use crate::format::Format;
 use crate::history::{AskedWindow, Known};
 use crate::policy::Decision;
@@ -28,6 +28,7 @@ use crate::window::WindowRequest;
 use crate::{encoder::Encoding, keys, limits, policy};
 use columns::KeptColumns;
 use errors::{raise, CoreError, Need};
+use fetched::Fetched;
 use verifier::Verifier;
 
 /// What a write allocates on one thread is freed on another: the slow case of glibc's malloc, which cost as much as planning.
@@ -152,39 +153,6 @@ fn record_key(id: &str, first_version: u64) -> (u8, Vec<u8>) {
 #[pyfunction]
 fn chunk_key(id: &str, number: u64) -> (u8, Vec<u8>) {
     (Family::Index as u8, keys::chunk(id, number))
-}
-
-#[pyclass(frozen, module = "fastpaca._core")]
-struct Fetched(Mutex<CoreFetched>);
-
-#[pymethods]
-impl Fetched {
-    #[new]
-    fn new() -> Self {
-        Self(Mutex::default())
-    }
-
-    #[pyo3(signature = (family_number, key, value))]
-    fn insert(&self, family_number: u8, key: &[u8], value: Option<&[u8]>) -> PyResult<()> {
-        let family = family(family_number)?;
-        self.lock().insert(family, key.to_vec(), value.map(Arc::from));
-        Ok(())
-    }
-
-    fn insert_range(&self, after: u64, up_to: u64, records: Vec<Vec<u8>>) {
-        self.lock().insert_range((after, up_to), records.into_iter().map(Arc::from).collect());
-    }
-
-    #[pyo3(signature = (version, record))]
-    fn insert_holding(&self, version: u64, record: Option<&[u8]>) {
-        self.lock().insert_holding(version, record.map(Arc::from));
-    }
-}
-
-impl Fetched {
-    fn lock(&self) -> MutexGuard<'_, CoreFetched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[pyclass(frozen, get_all, module = "fastpaca._core")]
@@ -413,6 +381,12 @@ impl Context {
         let asked = AskedWindow { request, at_version, explained: explain };
         let known = Known { version: if_version, tags: known_tags.unwrap_or_default(), min_version };
         self.read_window(py, &asked, &known, fetched)
+    }
+
+    #[pyo3(signature = (*, budget_tokens = None, fit = "steps"))]
+    fn selected_tokens(&self, py: Python<'_>, budget_tokens: Option<u64>, fit: &str) -> PyResult<u64> {
+        let request = self.window_request(py, (budget_tokens, fit, false, "parts", None))?;
+        self.locked(py).selected_tokens(request).map_err(|error| self.raise(py, error))
     }
 
     #[pyo3(signature = (fetched, *, cursor = None, limit))]
