@@ -32,6 +32,7 @@ __all__ = [
     "KeptColumns",
     "Need",
     "Request",
+    "Unpaired",
     "Verifier",
     "__version__",
     "chunk_key",
@@ -338,6 +339,22 @@ class Context:
 
     def tail(self, fetched: Fetched, *, offset: int = 0, limit: int, format: str = "parts") -> bytes:
         """A page from the newest message backwards, in log order, as JSON."""
+
+@final
+class Unpaired:
+    """Results of a conversation without a call and calls without a result, as the context of its messages finds them.
+
+    A call or result is given by its id and its tool's name, either of which it may lack.
+    """
+
+    def __new__(cls) -> Unpaired: ...
+    def push(self, request: Request, place: str) -> list[tuple[str | None, str | None]]:
+        """Takes the next append, which stands at `place`. Gives those of its results that no call asked for. Raises
+        `ValueError` for another write.
+        """
+
+    def waiting(self) -> list[tuple[str, str | None, str | None]]:
+        """The calls without a result, oldest first, each behind the place of its message."""
 
 @final
 class Verifier:

@@ -42,6 +42,7 @@ pub mod stale;
 pub mod state;
 pub mod suggest;
 pub mod tokens;
+pub mod unpaired;
 pub mod verify;
 pub mod view;
 pub mod window;

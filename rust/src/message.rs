@@ -127,6 +127,12 @@ impl Message {
         let counted = (reading.shares(tokens), tokens);
         Ok(reading.finish(envelope, counted))
     }
+
+    /// It says something beside its results.
+    #[must_use]
+    pub fn more_than_results(&self) -> bool {
+        self.parts.iter().any(|part| part.class != Class::ToolResult)
+    }
 }
 
 /// A body while its parts are read.

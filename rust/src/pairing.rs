@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Appended, Placed};
-use crate::message::{Call, Kinds, Role, ToolResult};
+use crate::message::{Call, Kinds, Message, Role, ToolResult};
 
 /// A call without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,21 @@ pub struct Shape<'a> {
     pub results: &'a [ToolResult],
     /// It says something beside its results.
     pub more_than_results: bool,
+}
+
+impl<'a> Shape<'a> {
+    /// The shape of a message that is number `seq` of its log.
+    #[must_use]
+    pub fn of(seq: u64, message: &'a Message) -> Self {
+        Self {
+            seq,
+            role: message.role,
+            kinds: message.kinds,
+            calls: &message.calls,
+            results: &message.results,
+            more_than_results: message.more_than_results(),
+        }
+    }
 }
 
 /// A result that came after its call was repaired.

@@ -6,6 +6,7 @@ mod encode;
 mod errors;
 mod fetched;
 mod frames;
+mod unpaired;
 mod verifier;
 
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use crate::{encoder::Encoding, keys, limits, policy};
 use columns::KeptColumns;
 use errors::{raise, CoreError, Need};
 use fetched::Fetched;
+use unpaired::Unpaired;
 use verifier::Verifier;
 
 /// What a write allocates on one thread is freed on another: the slow case of glibc's malloc, which cost as much as planning.
@@ -434,6 +436,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Fetched>()?;
     module.add_class::<KeptColumns>()?;
     module.add_class::<Request>()?;
+    module.add_class::<Unpaired>()?;
     module.add_class::<Verifier>()?;
     for function in [
         wrap_pyfunction!(convert::convert, module)?,

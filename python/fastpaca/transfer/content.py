@@ -14,14 +14,15 @@ _ADDED: Final = frozenset({"seq", "token_count", "inserted_at", "from_seq", "to_
 """Fields that a context adds to what it shows, and takes out of what comes in."""
 
 
-def checked(message: Mapping[str, Any]) -> bytes:
-    """The body that appends a message. Raises `InvalidError` for one that no context takes; counts no tokens."""
+def checked(message: Mapping[str, Any]) -> tuple[bytes, _core.Request]:
+    """The body that appends a message, and what the core reads in it. Raises `InvalidError` for one that no context
+    takes; counts no tokens.
+    """
     body = encode({"message": {"token_count": 0, **message}}, "message")
     try:
-        _core.parse("append", body)
+        return body, _core.parse("append", body)
     except _core.CoreError as error:
         raise raised(error) from None
-    return body
 
 
 def is_same(message: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from fastpaca import _core
 from fastpaca.errors import ConflictError, DataError, InvalidError, NotFoundError
-from fastpaca.transcripts.pairs import Pairing
 from fastpaca.transfer.content import checked, is_same
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Incoming:
         self._exported = exported
         self._held: list[Recorded] = []
         self._digest = hashlib.blake2b(digest_size=16)
-        self._pairing: Pairing[str] | None = Pairing() if reached is None else None
+        self._unpaired = _core.Unpaired() if reached is None else None
         """None where what came before is not known any more."""
         self._configured: dict[str, Any] | None = None
         self._has_failed = False
@@ -70,7 +70,7 @@ class Incoming:
         if self._options.counts_anew:
             message.pop("token_count", None)
         try:
-            body = checked(message)
+            body, request = checked(message)
         except InvalidError as error:
             self._report.left_out += 1
             self._report.problems.add(f"{self._path}:{recorded.place}: {error}")
@@ -80,8 +80,8 @@ class Incoming:
         if self._has_failed:
             self._report.left_out += 1
             return
-        for side in self._pairing.push(message, recorded.place) if self._pairing is not None else ():
-            self._report.orphans.add(f"{self._path}:{recorded.place}: result {side} has no call")
+        for named in self._unpaired.push(request, recorded.place) if self._unpaired is not None else ():
+            self._report.orphans.add(f"{self._path}:{recorded.place}: result {_label(*named)} has no call")
         self._digest.update(body)
         self._held.append(recorded)
         self.held_bytes += len(body)
@@ -89,10 +89,10 @@ class Incoming:
     def finish(self) -> None:
         """Appends the rest, and lets the policy run."""
         self._flush(is_last=True)
-        if self._has_failed or self._pairing is None:
+        if self._has_failed or self._unpaired is None:
             return
-        for side, place in self._pairing.waiting:
-            self._report.orphans.add(f"{self._path}:{place}: call {side} has no result")
+        for place, *named in self._unpaired.waiting():
+            self._report.orphans.add(f"{self._path}:{place}: call {_label(*named)} has no result")
 
     def _flush(self, *, is_last: bool) -> None:
         left, self._held, self.held_bytes = self._held, [], 0
@@ -154,6 +154,10 @@ class Incoming:
             )
             self._version, self.seq, self._last_seq = appended.version, appended.seq, appended.seq
         self._report.imported += len(new)
+
+
+def _label(id: str | None, name: str | None) -> str:
+    return id or name or "without an id"
 
 
 def _info(context: Context) -> ContextInfo | None:

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::fetched::Records;
 use crate::kept::Kept;
 use crate::limits::TOKEN_BUDGET_MAX;
-use crate::message::{Class, Message, Usage};
+use crate::message::{Message, Usage};
 use crate::state::State;
 use crate::view::{select, Limits, List};
 
@@ -85,7 +85,7 @@ fn append_one(draft: &mut Draft<'_>, message: &Message, slot: u32) -> Result<()>
         time_ms: draft.state.clock_ms.max(message.created_at_ms.unwrap_or(draft.time_ms)),
         calls: &message.calls,
         results: &message.results,
-        more_than_results: message.parts.iter().any(|part| part.class != Class::ToolResult),
+        more_than_results: message.more_than_results(),
     };
     let mut pairing = draft.state.pairing.clone();
     let state = &*draft.state;

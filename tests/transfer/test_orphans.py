@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fastpaca.transcripts.pairs import Pairing
+from fastpaca import _core
+from fastpaca.transfer.content import checked
 from tests.support import memory
 from tests.support.data import canonical_sets, conversations, native_conversations, needs_data
 
@@ -30,9 +31,9 @@ def of_the_context(messages: Sequence[Json]) -> tuple[list[int], int]:
 
 
 def here(messages: Iterable[Json]) -> tuple[list[int], int]:
-    pairing: Pairing[int] = Pairing()
-    orphans = [seq for seq, message in enumerate(messages, 1) if pairing.push(message, seq)]
-    return orphans, len(pairing.waiting)
+    unpaired = _core.Unpaired()
+    orphans = [seq for seq, message in enumerate(messages, 1) if unpaired.push(checked(message)[1], str(seq))]
+    return orphans, len(unpaired.waiting())
 
 
 def chat_call(*ids: str | None) -> Json:
@@ -93,13 +94,22 @@ def test_every_shape(name: str) -> None:
     assert here(CASES[name]) == of_the_context(CASES[name])
 
 
-def test_nonsense_is_none() -> None:
-    nonsense: list[Json] = [
-        {"role": 7, "content": [7, {"type": 7}, {}], "tool_calls": [7, {}], "function_call": 7},
-        {"type": "function_call"},
-        {"role": "assistant", "parts": [{"type": "tool-invocation", "toolInvocation": 7}]},
+def test_what_is_told_of_each() -> None:
+    unpaired = _core.Unpaired()
+    told = [
+        unpaired.push(checked(message)[1], place)
+        for place, message in (
+            ("1", chat_call("a", "b", None)),
+            ("2: message 7", USER),
+            ("3", chat_result("a")),
+            ("4", chat_result("a")),
+            ("5", blocks("assistant", USE)),
+        )
     ]
-    assert here(nonsense)[0] == []
+    assert told == [[], [], [], [("a", None)], []]
+    assert unpaired.waiting() == [("1", "b", "f"), ("1", None, "f"), ("5", "t", "f")]
+    with pytest.raises(ValueError, match="appends nothing"):
+        unpaired.push(_core.parse("tombstone", b""), "6")
 
 
 @needs_data
