@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from fastpaca.turn.readers.base import Json, Text, get, plain, tokens, unknown
+from fastpaca.turn.readers.base import Json, Text, get, plain, reason, tokens, unknown
 
 _TEXTS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 """Fields of a delta that grow. The last two are of other services."""
@@ -39,6 +39,8 @@ class ChatReader:
         self._message_id = message_id
         self._texts: dict[str, list[str]] = {}
         self._calls: list[Json] = []
+        self._function: dict[str, str] = {}
+        """The call of the old `functions`, of which an answer has one."""
 
     def feed(self, chunk: Any) -> Iterable[Text]:
         """Takes a chunk, whose last ones may have usage alone."""
@@ -48,13 +50,15 @@ class ChatReader:
             chunk = get(chunk, "chunk")
             if chunk is None:
                 return ()
-        usage = get(chunk, "usage")
+        if get(chunk, "error"):
+            self.failure = reason(chunk)
+        usage, choices = get(chunk, "usage"), get(chunk, "choices")
+        # With nothing beside it, it is what comes last. Some services give it, and no reason why they stopped.
+        self.has_end = usage is None or any(_speaks(get(choice, "delta")) for choice in choices)
         if usage is not None:
-            # What comes last. Some services give it, and no reason why they stopped.
-            self.has_end = False
             self.input_tokens = tokens(get(usage, "prompt_tokens"))
             self.output_tokens = tokens(get(usage, "completion_tokens"))
-        return [text for choice in get(chunk, "choices") for text in self._choice(choice, chunk)]
+        return [text for choice in choices for text in self._choice(choice, chunk)]
 
     def _choice(self, choice: Any, chunk: Any) -> Iterator[Text]:
         if get(choice, "index") not in {0, None}:
@@ -66,6 +70,8 @@ class ChatReader:
                 yield Text(self._message_id, text)
         for call in get(delta, "tool_calls") or ():
             self._call(plain(call))
+        for name, text in (plain(get(delta, "function_call")) or {}).items():
+            self._function[name] = self._function.get(name, "") + (text or "")
         self.is_complete |= get(choice, "finish_reason") is not None
 
     def _call(self, delta: Json) -> None:
@@ -87,17 +93,20 @@ class ChatReader:
     def messages(self) -> list[Json]:
         """One message."""
         texts = {name: "".join(texts) for name, texts in self._texts.items()}
-        calls = [{name: value for name, value in call.items() if name != "index"} for call in self._calls]
-        if not self.is_complete:
-            calls = []
-            if not any(name in texts for name in _SEEN):
-                return []
+        if not self.is_complete and not any(name in texts for name in _SEEN):
+            return []
         message: Json = {"role": "assistant", "id": self._message_id, "content": texts.pop("content", None), **texts}
-        if calls:
-            message["tool_calls"] = [_ordered(call) for call in calls]
+        if self.is_complete and self._calls:
+            message["tool_calls"] = [_ordered(call) for call in self._calls]
+        elif self.is_complete and self._function:
+            message["function_call"] = self._function
         elif not any(name in message for name in _TEXTS[1:]) and message["content"] is None:
             message["content"] = ""
         return [message]
+
+
+def _speaks(delta: Any) -> bool:
+    return any(get(delta, name) for name in (*_TEXTS, "tool_calls", "function_call"))
 
 
 def _said(delta: Any, chunk: Any) -> Iterator[tuple[str, str]]:
@@ -126,6 +135,6 @@ def _ordered(call: Json) -> Json:
     """A call as the API writes it; `type` was not always sent."""
     kind = "custom" if "custom" in call else "function"
     body = call.get(kind, {})
-    rest = {name: value for name, value in call.items() if name not in {"id", "type", kind}}
+    rest = {name: value for name, value in call.items() if name not in {"index", "id", "type", kind}}
     head = {"id": call["id"]} if "id" in call else {}
     return {**head, "type": kind, kind: {"name": body.get("name", ""), **body}, **rest}

@@ -1,0 +1,63 @@
+"""Answers put together of chunks, whatever brings them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastpaca import errors
+from fastpaca.turn.answer import Answer
+
+Json = dict[str, Any]
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2}
+
+
+def chat(delta: Json, finish_reason: str | None = None, **more: Any) -> Json:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {"object": "chat.completion.chunk", "choices": [choice], **more}
+
+
+def fed(*chunks: Json) -> Answer:
+    answer = Answer("a-1")
+    for chunk in chunks:
+        list(answer.feed(chunk))
+        answer.check()
+    return answer
+
+
+def test_usage_with_every_chunk_says_nothing_of_the_end() -> None:
+    """As some services send it: a stream that breaks off is no whole answer."""
+    answer = fed(chat({"content": "Once"}, usage=USAGE), chat({"content": " upon"}, usage=USAGE))
+    with pytest.raises(errors.IncompleteAnswerError):
+        answer.end()
+    assert not answer.is_complete
+    list(answer.feed(chat({}, "stop", usage=USAGE)))
+    answer.end()
+    assert answer.messages(3)[0]["usage"] == {"input_tokens": 7, "output_tokens": 2, "window_version": 3}
+
+
+@pytest.mark.parametrize("last", [{"choices": []}, {"choices": [{"index": 0, "delta": {"content": ""}}]}])
+def test_usage_alone_is_the_end(last: Json) -> None:
+    answer = fed(chat({"content": "Once"}), {"object": "chat.completion.chunk", **last, "usage": USAGE})
+    answer.end()
+    assert answer.messages(None) == [{"role": "assistant", "id": "a-1", "content": "Once"}]
+
+
+def test_a_call_of_the_old_kind() -> None:
+    answer = fed(
+        chat({"role": "assistant", "content": None, "function_call": {"name": "look", "arguments": ""}}),
+        chat({"function_call": {"arguments": '{"at":'}}),
+        chat({"function_call": {"arguments": "1}"}}),
+    )
+    assert answer.messages(None) == []
+    list(answer.feed(chat({}, "function_call")))
+    call = {"name": "look", "arguments": '{"at":1}'}
+    assert answer.messages(None) == [{"role": "assistant", "id": "a-1", "content": None, "function_call": call}]
+
+
+def test_an_error_in_the_stream_is_no_end() -> None:
+    """As OpenRouter sends it, with a reason why it stopped."""
+    error = {"code": 502, "message": "the provider is gone"}
+    with pytest.raises(errors.FailedAnswerError, match="502: the provider is gone"):
+        fed(chat({"content": "Once"}), chat({"content": ""}, "error", error=error))
