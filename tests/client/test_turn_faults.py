@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -233,12 +234,22 @@ def test_a_task_that_is_cancelled(server: Server, name: str, keep_partial: bool)
 
 def test_a_blocking_call_on_an_event_loop_is_read_beside_it(server: Server, name: str) -> None:
     """The loop goes on while a client without `async` waits for the model."""
-    go = threading.Event()
+    go, threads = threading.Event(), set()
 
     def blocking(messages: Any) -> Iterator[str]:
+        threads.add(threading.get_ident())
         yield "Once"
         assert go.wait(10)
         yield " upon"
+
+    @contextlib.contextmanager
+    def managed(messages: Any) -> Iterator[Iterator[str]]:
+        assert go.wait(10)  # as clients do that send the request on entering
+        yield blocking(messages)
+        threads.add(threading.get_ident())
+        closed.set()
+
+    closed = threading.Event()
 
     async def run() -> list[str]:
         async with fastpaca.connect_async(server.url) as store:
@@ -246,9 +257,14 @@ def test_a_blocking_call_on_an_event_loop_is_read_beside_it(server: Server, name
             await chat.append(QUESTION)
             loop = asyncio.get_running_loop()
             found = []
-            async for chunk in chat.stream(blocking):
-                found.append(chunk)
-                loop.call_later(0.01, go.set)
+            for fn in (blocking, managed):
+                go.clear()
+                loop.call_later(0.02, go.set)
+                threads.clear()
+                found += [chunk async for chunk in chat.stream(fn)]
+                assert threading.get_ident() not in threads
             return found
 
-    assert asyncio.run(run()) == ["Once", " upon"]
+    assert asyncio.run(run()) == ["Once", " upon"] * 2
+    assert closed.wait(10)
+    assert len(threads) == 1

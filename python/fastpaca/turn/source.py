@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, Self
 
 from fastpaca.background import OneThread, on_loop
@@ -44,12 +45,20 @@ class AsyncSource:
             if hasattr(given, "__aenter__"):
                 given = await self._opened.enter_async_context(given)
             elif hasattr(given, "__enter__"):
-                given = self._opened.enter_context(given)
+                given = await self._entered(given)
         if hasattr(given, "__aiter__"):
             self._chunks = aiter(given)
             self._opened.push_async_callback(_close, self._chunks, given)
         else:
             self._chunks = self._on(self._on_thread(), given, _iterator(given))
+
+    async def _entered(self, manager: AbstractContextManager[Any]) -> Any:
+        """What a context manager gives. Entering it may be what asks the model."""
+        thread, stack = self._on_thread(), contextlib.ExitStack()
+        entered = thread.call(stack.enter_context, manager)
+        # Behind all that runs on the thread. Nobody waits for it.
+        self._opened.callback(thread.call, _close_now, stack)
+        return await asyncio.shield(entered)
 
     def _on_thread(self) -> OneThread:
         if self._thread is None:
