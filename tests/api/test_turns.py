@@ -194,6 +194,16 @@ def test_the_caller_appends(store: Any, name: str) -> None:
     assert chat.info().last_seq == 2
 
 
+def test_an_append_in_the_middle_ends_the_answer(store: Any, name: str) -> None:
+    chat = started(store, name)
+    with chat.stream(plain) as turn:
+        assert next(turn) == TEXTS[0]
+        assert turn.append().seq == 2
+        assert list(turn) == []
+    (answer,) = list(chat.messages())[1:]
+    assert (texts_of([answer]), answer["metadata"]) == ([TEXTS[0]], {"status": "interrupted"})
+
+
 def broken(messages: Any) -> Iterator[str]:
     yield TEXTS[0]
     raise OSError("the model is gone")

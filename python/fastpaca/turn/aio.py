@@ -72,9 +72,10 @@ class AsyncTurn:
         return None if self._run.drafting is None else self._run.drafting.error
 
     async def append(self) -> Appended | None:
-        """Appends `messages`, if there are any: for `auto_append=False`, and for another try where it failed. However
-        often it is called, they are there once. Raises a `FastpacaError`.
+        """Appends `messages`, if there are any: for `auto_append=False`, and for another try where it failed. An answer
+        that is still coming ends here. However often it is called, they are there once. Raises a `FastpacaError`.
         """
+        await self.aclose()
         return await self._run.append()
 
     def __aiter__(self) -> Self:

@@ -72,9 +72,10 @@ class Turn:
         return None if self._run.drafting is None else self._run.drafting.error
 
     def append(self) -> Appended | None:
-        """Appends `messages`, if there are any: for `auto_append=False`, and for another try where it failed. However
-        often it is called, they are there once. Raises a `FastpacaError`.
+        """Appends `messages`, if there are any: for `auto_append=False`, and for another try where it failed. An answer
+        that is still coming ends here. However often it is called, they are there once. Raises a `FastpacaError`.
         """
+        self.close()
         return self._run.append()
 
     def __iter__(self) -> Self:
