@@ -245,6 +245,23 @@ def test_messages_of_other_origin_are_items_as_well(run: Run, name: str) -> None
     run(test)
 
 
+def test_what_only_the_log_knows_is_no_part_of_an_item(run: Run, name: str) -> None:
+    """As of answers that `chat.stream` appended: the API refuses what it does not know."""
+
+    async def test(store: Any) -> None:
+        context = await settled(store.context(name, budget=10_000))
+        usage = {"usage": {"input_tokens": 7, "window_version": 1}}
+        known = {"metadata": {"n": 1}, "created_at": "2026-01-01T00:00:00Z"}
+        await settled(context.append([{**item, **known} for item in ITEMS[:3]]))
+        await settled(context.append([ITEMS[3], {**ITEMS[4], **usage}]))
+        whole = FastpacaSession(context, log=True)
+        assert await whole.get_items() == ITEMS[:5]
+        assert not any({*known, *usage} & item.keys() for item in await FastpacaSession(context).get_items())
+        assert await whole.pop_item() == ITEMS[4]
+
+    run(test)
+
+
 def test_errors_are_typed(run: Run, name: str) -> None:
     async def test(store: Any) -> None:
         unknown = FastpacaSession(await settled(store.context(name)))

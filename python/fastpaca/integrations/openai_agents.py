@@ -28,7 +28,8 @@ __all__ = ["FastpacaSession"]
 
 # Ids that stand for none: of models behind other APIs, and of the SDK's own model for tests.
 _NO_IDS = frozenset({FAKE_RESPONSES_ID, "scripted-message"})
-_ADDED = ("seq", "token_count", "inserted_at")
+# What a log knows of a message, which the API refuses.
+_OURS = ("seq", "token_count", "inserted_at", "created_at", "metadata", "usage")
 
 
 class FastpacaSession(Session):
@@ -126,7 +127,7 @@ def _input(request: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _as_added(message: dict[str, Any]) -> list[dict[str, Any]]:
     """A message of the log as the item that it was; one that came otherwise is converted, and may be several."""
-    item = without(message, *_ADDED)
+    item = without(message, *_OURS)
     parts = item.get("parts")
     if parts is not None and _is_text(parts) and "tool_calls" not in item and item["role"] != "tool":
         return [{**without(item, "parts"), "content": parts[0]["text"]}]
