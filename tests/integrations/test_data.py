@@ -58,7 +58,7 @@ def test_langchain_messages(tmp_path: Path) -> None:
                 message.id = f"m{place}"
             chat = store.context(str(number), budget=10_000_000)
             for start in range(0, len(messages), BATCH):
-                chat.append([stored(message, "m0") for message in messages[start : start + BATCH]])
+                chat.append([stored(message) for message in messages[start : start + BATCH]])
             seen += compare(chat.window(), {message.id: message for message in messages})
     assert seen > 8000
 

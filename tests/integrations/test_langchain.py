@@ -29,8 +29,8 @@ from pydantic import BaseModel
 
 import fastpaca
 from fastpaca import errors, providers
-from fastpaca.integrations.langchain import FastpacaMiddleware, window_messages
-from tests.integrations.conftest import Run, settled
+from fastpaca.integrations.langchain import FastpacaMiddleware, stored, window_messages
+from tests.integrations.conftest import Run, log, settled
 from tests.support.server import Server
 
 
@@ -364,6 +364,72 @@ class Adds(AgentMiddleware[Any, Any, Any]):
         return handler(request.override(messages=[*request.messages, HumanMessage("Hurry.")]))
 
 
+class Cuts(AgentMiddleware[Any, Any, Any]):
+    """Shows the model less of the first message."""
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        first, *rest = request.messages
+        return handler(request.override(messages=[first.model_copy(update={"content": "..."}), *rest]))
+
+
+class Asks(AgentMiddleware[Any, Any, Any]):
+    """Asks another model first."""
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        model("Which tools?").invoke("Which?")
+        return handler(request)
+
+
+def counted(answer: AIMessage, tokens: int) -> AIMessage:
+    """As the provider counts it."""
+    answer.usage_metadata = {"input_tokens": tokens, "output_tokens": 3, "total_tokens": tokens + 3}
+    return answer
+
+
+def test_what_the_provider_counted_calibrates(run: Run, name: str) -> None:
+    async def test(store: Any) -> None:
+        fake = model(counted(calling(1), 500), counted(AIMessage("1."), 600))
+        middleware = FastpacaMiddleware(store, budget=9000)
+        agent = create_agent(
+            fake, [add], system_prompt="Be brief.", middleware=[middleware], checkpointer=InMemorySaver()
+        )
+        state = await agent.ainvoke(text("Add 1."), thread(name))
+        context = await settled(store.context(name))
+        assert [message.get("usage") for message in await log(context)] == [
+            None,
+            {"input_tokens": 500, "output_tokens": 3, "window_version": 1},
+            None,
+            {"input_tokens": 600, "output_tokens": 3, "window_version": 3},
+        ]
+        (last,) = await settled(context.tail(1))
+        assert (await settled(context.info())).used_tokens == 600 + last["token_count"]
+        assert window_messages(await settled(context.window())) == state["messages"]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("other", "calibrates"), [(None, True), (Asks(), True), (Adds(), False), (Cuts(), False)])
+def test_only_an_answer_to_the_window_itself_calibrates(store: Any, other: Any, calibrates: bool) -> None:
+    image: Any = [{"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}]
+    middleware = [FastpacaMiddleware(store, budget=9000), *([other] if other else [])]
+    agent = create_agent(model(counted(AIMessage("One."), 2000)), middleware=middleware)
+    agent.invoke({"messages": [HumanMessage("1?"), HumanMessage(image)]}, thread("t"))
+    assert ("usage" in store.context("t").tail(1)[0]) is calibrates
+    assert (store.context("t").info().used_tokens > 2000) is calibrates
+
+
+def test_an_answer_that_is_stored_again_calibrates_once(store: Any) -> None:
+    middleware = Breaks(store, budget=9000)
+    agent = create_agent(model(counted(AIMessage("One."), 700)), middleware=[middleware], checkpointer=InMemorySaver())
+    middleware.hook = "after_model"
+    with pytest.raises(RuntimeError, match="died"):
+        agent.invoke(text("1?"), thread("t"))
+    before = store.context("t").info()
+    agent.invoke(None, thread("t"))
+    assert store.context("t").info() == before
+    assert before.used_tokens == 700 + store.context("t").tail(1)[0]["token_count"]
+
+
 def test_others_change_the_window(store: Any) -> None:
     fake = model("One.")
     agent = create_agent(fake, middleware=[FastpacaMiddleware(store, budget=9000), Adds()])
@@ -372,18 +438,38 @@ def test_others_change_the_window(store: Any) -> None:
     assert logged(store.context("t")) == ["1?", "One."]
 
 
+class Kept(MessagesState):
+    window_version: int
+
+
 def test_a_graph_of_ones_own(store: Any) -> None:
-    chat, fake = store.context("t", budget=9000), model("One.")
+    """One node asks, the next one stores, which may run again."""
+    chat, fake = store.context("t", budget=9000), model(counted(AIMessage("One."), 70))
     chat.append({"role": "user", "content": "1?"})
+    deaths = [True]
 
-    def answer(_state: MessagesState) -> Any:
-        return {"messages": [fake.invoke(window_messages(chat.window()))]}
+    def ask(_state: Kept) -> Any:
+        window = chat.window()
+        return {"messages": [fake.invoke(window_messages(window))], "window_version": window.version}
 
-    graph: Any = StateGraph(MessagesState)
-    graph.add_node("answer", answer)
-    graph.add_edge(START, "answer")
-    assert texts(graph.compile().invoke({"messages": []})["messages"]) == ["One."]
+    def keep(state: Kept) -> None:
+        answer = state["messages"][-1]
+        chat.append(stored(answer, window_version=state["window_version"]), idempotency_key=answer.id)
+        if deaths:
+            deaths.pop()
+            raise RuntimeError("died")
+
+    graph: Any = StateGraph(Kept)
+    graph.add_sequence([ask, keep])
+    graph.add_edge(START, "ask")
+    compiled = graph.compile(checkpointer=InMemorySaver())
+    with pytest.raises(RuntimeError, match="died"):
+        compiled.invoke({"messages": []}, thread("t"))
+    state = compiled.invoke(None, thread("t"))
     assert texts(fake.seen[0]) == ["1?"]
+    assert logged(chat, all=True) == ["1?", "One."]
+    assert window_messages(chat.window())[1:] == state["messages"]
+    assert chat.info().used_tokens == 70 + chat.tail(1)[0]["token_count"]
 
 
 def test_which_context(store: Any) -> None:

@@ -102,7 +102,7 @@ MESSAGES: dict[str, list[BaseMessage]] = {
 def exchanged(folder: Path, messages: list[BaseMessage], **options: Any) -> fastpaca.Window:
     with fastpaca.open(folder / "data") as store:
         chat = store.context("c", budget=100_000, **options)
-        chat.append([stored(message, "h") for message in messages])
+        chat.append([stored(message) for message in messages])
         return chat.window()
 
 
@@ -159,17 +159,17 @@ def test_what_it_says_has_to_be_json(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidError, match="Object of type object"):
         exchanged(tmp_path, [odd])
     with pytest.raises(errors.InvalidError, match="a RemoveMessage has no role"):
-        stored(RemoveMessage(id="h"), "h")
+        stored(RemoveMessage(id="h"))
 
 
 def test_summaries_repairs_and_messages_of_others(tmp_path: Path) -> None:
     with fastpaca.open(tmp_path / "data") as store:
         chat = store.context("c", budget=100_000)
-        chat.append([stored(m, "h") for m in (HumanMessage("One.", id="h"), AIMessage("Two.", id="a1"))])
+        chat.append([stored(m) for m in (HumanMessage("One.", id="h"), AIMessage("Two.", id="a1"))])
         chat.compact({"role": "assistant", "content": "They counted."}, from_seq=1, to_seq=2)
-        chat.append([stored(HumanMessage("Look.", id="h2"), "h"), stored(CALLED, "h")])
+        chat.append([stored(HumanMessage("Look.", id="h2")), stored(CALLED)])
         chat.append({"role": "user", "content": [{"type": "text", "text": "Never mind."}]})
-        chat.append(stored(ChatMessage(content="Noted.", role="assistant", id="x"), "h"))
+        chat.append(stored(ChatMessage(content="Noted.", role="assistant", id="x")))
         kinds = [(type(message), message.text) for message in window_messages(chat.window())]
     assert kinds == [
         (AIMessage, "They counted."),
@@ -187,10 +187,10 @@ def test_results_that_a_policy_strips(tmp_path: Path) -> None:
     with fastpaca.open(tmp_path / "data") as store:
         policy = {"strategy": "strip_tool_results", "config": config}
         chat = store.context("c", budget=1000, trigger=0.2, policy=policy)
-        chat.append([stored(message, "h") for message in [*MESSAGES["calls"][:2], long]])
+        chat.append([stored(message) for message in [*MESSAGES["calls"][:2], long]])
         for turn in range(2):
-            chat.append(stored(HumanMessage("word " * 40, id=f"h{turn}"), "h"))
-            chat.append(stored(AIMessage("Ok.", id=f"a{turn}"), "h"))
+            chat.append(stored(HumanMessage("word " * 40, id=f"h{turn}")))
+            chat.append(stored(AIMessage("Ok.", id=f"a{turn}")))
         read = window_messages(chat.window())
     assert read[1] == CALLED
     assert isinstance(read[2], ToolMessage)
@@ -202,7 +202,7 @@ def test_results_that_are_too_long(tmp_path: Path) -> None:
     long = ToolMessage([{"type": "text", "text": "brown " * 900}], tool_call_id="c1", name="look", id="t1")
     with fastpaca.open(tmp_path / "data") as store:
         chat = store.context("c", budget=1000)
-        chat.append([stored(message, "h") for message in [*MESSAGES["calls"][:2], long]])
+        chat.append([stored(message) for message in [*MESSAGES["calls"][:2], long]])
         read = window_messages(chat.window())
     assert isinstance(read[2], ToolMessage)
     assert 0 < len(read[2].text) < len(long.text) / 2
@@ -217,9 +217,9 @@ def test_reasoning_that_a_policy_skips(tmp_path: Path) -> None:
     with fastpaca.open(tmp_path / "data") as store:
         policy = {"strategy": "skip_parts", "config": {"kinds": ["reasoning"], "overflow": "flag"}}
         chat = store.context("c", budget=1000, trigger=0.1, policy=policy)
-        chat.append([stored(m, "h") for m in (HumanMessage("word " * 90, id="h"), AIMessage(content, id="a"))])
+        chat.append([stored(m) for m in (HumanMessage("word " * 90, id="h"), AIMessage(content, id="a"))])
         assert window_messages(chat.window())[1].content == content
-        chat.append(stored(HumanMessage("And?", id="h2"), "h"))
+        chat.append(stored(HumanMessage("And?", id="h2")))
         assert window_messages(chat.window())[-2].content == [{"type": "text", "text": "I look."}]
 
 
@@ -232,10 +232,10 @@ def test_thinking_that_a_rewrite_made_stale(tmp_path: Path) -> None:
     thinking = MESSAGES["thinking"]
     with fastpaca.open(tmp_path / "data") as store:
         chat = store.context("c", budget=100_000, model="claude-opus-4-8")
-        chat.append([stored(message, "h") for message in [HumanMessage("Hi.", id="h0"), AIMessage("Hi.", id="a0")]])
-        chat.append([stored(message, "h") for message in [*thinking, AIMessage("Brown.", id="a1")]])
+        chat.append([stored(message) for message in [HumanMessage("Hi.", id="h0"), AIMessage("Hi.", id="a0")]])
+        chat.append([stored(message) for message in [*thinking, AIMessage("Brown.", id="a1")]])
         assert window_messages(chat.window())[2:5] == thinking
-        chat.append([stored(HumanMessage("And?", id="h2"), "h"), stored(AIMessage("Bye.", id="a2"), "h")])
+        chat.append([stored(HumanMessage("And?", id="h2")), stored(AIMessage("Bye.", id="a2"))])
         chat.compact({"role": "user", "content": "We met."}, from_seq=1, to_seq=2)
         read = window_messages(chat.window())
     called = read[2]

@@ -8,7 +8,7 @@ the window by a rewind and stays in the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from langchain_core.messages import BaseMessage
 
@@ -16,6 +16,13 @@ from fastpaca.integrations._awaited import Awaited, digest
 from fastpaca.integrations._langchain_messages import mark_of, stored
 
 _BATCH = 100
+
+
+class Answer(TypedDict):
+    """A message that the model gave to a window, and to nothing else."""
+
+    id: str
+    window_version: int
 
 
 class Synced(TypedDict):
@@ -29,6 +36,8 @@ class Synced(TypedDict):
     """What those are."""
     seq: int
     """The last of them in the log."""
+    answer: NotRequired[Answer]
+    """The newest answer, until it is in the log."""
 
 
 async def sync(calls: Awaited, messages: Sequence[BaseMessage], synced: Synced | None) -> Synced | None:
@@ -36,7 +45,9 @@ async def sync(calls: Awaited, messages: Sequence[BaseMessage], synced: Synced |
     if synced is None and not messages:
         return None
     thread = synced["thread"] if synced else str(messages[0].id)
-    bodies = [stored(message, thread) for message in messages]
+    answer = synced.get("answer") if synced else None
+    versions = {answer["id"]: answer["window_version"]} if answer else {}
+    bodies = [stored(message, thread=thread, window_version=versions.get(str(message.id))) for message in messages]
     seq, there, rest = await _compared(calls, bodies, synced)
     before = seq
     for message in there:

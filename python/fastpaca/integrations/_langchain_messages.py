@@ -34,8 +34,13 @@ _KINDS: dict[str, Any] = {"human": HumanMessage, "ai": AIMessage, "system": Syst
 _ITEM_BLOCKS = ("text", "output_text", "function_call")
 
 
-def stored(message: BaseMessage, thread: str | None) -> dict[str, Any]:
-    """A message as it is appended. `thread` names the conversation of messages that it came in."""
+def stored(message: BaseMessage, *, thread: str | None = None, window_version: int | None = None) -> dict[str, Any]:
+    """A message as it is appended, for graphs of one's own: `chat.append(stored(answer), idempotency_key=answer.id)`.
+
+    `window_version` is that of the window that it answers: what the provider counted then calibrates the context.
+    `thread` names the conversation of messages that the middleware found it in. Raises `InvalidError` for what is no
+    message of a conversation.
+    """
     body = {"id": message.id, "role": _role(message), "content": _content(message)}
     if message.name is not None:
         body["name"] = message.name
@@ -44,7 +49,17 @@ def stored(message: BaseMessage, thread: str | None) -> dict[str, Any]:
     if isinstance(message, AIMessage):
         body.update(_calls(message, body))
     named = {name: value for name, value in body.items() if value is not None}
-    return {**named, "metadata": {"langchain": {"digest": digest(named), "thread": thread, **_rest(message)}}}
+    mark = {"digest": digest(named), "thread": thread, **_rest(message)}
+    return {**named, **_usage(message, window_version), "metadata": {"langchain": mark}}
+
+
+def _usage(message: BaseMessage, window_version: int | None) -> dict[str, Any]:
+    """What the provider counted, where it says so."""
+    counted = message.usage_metadata if isinstance(message, AIMessage) else None
+    if window_version is None or not counted or not counted["input_tokens"]:
+        return {}
+    tokens = {"input_tokens": counted["input_tokens"], "output_tokens": counted["output_tokens"]}
+    return {"usage": {**tokens, "window_version": window_version}}
 
 
 def _role(message: BaseMessage) -> str:

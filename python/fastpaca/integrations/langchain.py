@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from fastpaca.aio import AsyncStore
 from fastpaca.errors import InvalidError
@@ -25,16 +25,17 @@ try:
         ModelResponse,
         PrivateStateAttr,
     )
-    from langchain_core.messages import AnyMessage, BaseMessage
+    from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
     from langgraph.runtime import Runtime
     from langgraph.types import Command
 
+    from fastpaca.integrations._langchain_asked import Asked, asked
     from fastpaca.integrations._langchain_log import Synced, sync
-    from fastpaca.integrations._langchain_messages import window_messages
+    from fastpaca.integrations._langchain_messages import stored, window_messages
 except ModuleNotFoundError as error:
     raise ImportError("fastpaca.integrations.langchain needs LangChain: pip install 'fastpaca[langchain]'") from error
 
-__all__ = ["FastpacaMiddleware", "FastpacaState", "window_messages"]
+__all__ = ["FastpacaMiddleware", "FastpacaState", "stored", "window_messages"]
 
 _CONTEXTS_MAX = 10_000
 
@@ -113,9 +114,10 @@ class FastpacaMiddleware(AgentMiddleware[AgentState[Any], ContextT, Any]):
         self, request: ModelRequest[ContextT], handler: Callable[[ModelRequest[ContextT]], ModelResponse[Any]]
     ) -> ExtendedModelResponse[Any]:
         """Stores what is new in the state, and calls the model with the window."""
-        synced, messages = finished(_exchange(self._inline(request.runtime), request.state))
-        response = handler(request.override(messages=messages))
-        return ExtendedModelResponse(response, Command(update={"fastpaca": synced}))
+        shown = finished(_shown(self._inline(request.runtime), request.state))
+        with asked() as given:
+            response = handler(request.override(messages=shown.messages))
+        return shown.answered(response, given)
 
     async def awrap_model_call(
         self,
@@ -123,9 +125,10 @@ class FastpacaMiddleware(AgentMiddleware[AgentState[Any], ContextT, Any]):
         handler: Callable[[ModelRequest[ContextT]], Awaitable[ModelResponse[Any]]],
     ) -> ExtendedModelResponse[Any]:
         """As `wrap_model_call`."""
-        synced, messages = await _exchange(await self._awaited(request.runtime), request.state)
-        response = await handler(request.override(messages=messages))
-        return ExtendedModelResponse(response, Command(update={"fastpaca": synced}))
+        shown = await _shown(await self._awaited(request.runtime), request.state)
+        with asked() as given:
+            response = await handler(request.override(messages=shown.messages))
+        return shown.answered(response, given)
 
     def after_model(self, state: AgentState[Any], runtime: Runtime[ContextT]) -> dict[str, Any]:
         """Stores what the model said, before a tool runs. It is in the state by now, so it is there once."""
@@ -156,6 +159,23 @@ async def _store(calls: Awaited, state: Mapping[str, Any]) -> Synced | None:
     return await sync(calls, messages, state.get("fastpaca"))
 
 
-async def _exchange(calls: Awaited, state: Mapping[str, Any]) -> tuple[Synced | None, list[AnyMessage]]:
+class _Shown(NamedTuple):
+    """The window that a model gets."""
+
+    synced: Synced | None
+    version: int
+    messages: list[AnyMessage]
+
+    def answered(self, response: ModelResponse[Any], given: Asked) -> ExtendedModelResponse[Any]:
+        """What the model said. Of an answer to this very window, what the provider counted is that of the window."""
+        synced = self.synced
+        said = [message.id for message in response.result if isinstance(message, AIMessage)]
+        if synced is not None and len(said) == 1 and said[0] is not None and given.with_just(self.messages):
+            synced = {**synced, "answer": {"id": said[0], "window_version": self.version}}
+        return ExtendedModelResponse(response, Command(update={"fastpaca": synced}))
+
+
+async def _shown(calls: Awaited, state: Mapping[str, Any]) -> _Shown:
     synced = await _store(calls, state)
-    return synced, cast("list[AnyMessage]", window_messages(await calls.window()))
+    window = await calls.window()
+    return _Shown(synced, window.version, cast("list[AnyMessage]", window_messages(window)))
