@@ -35,7 +35,10 @@ async def tried():
             lines = (await client.post("/chats/1", json=said)).text.splitlines()
             events = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
             assert "".join(event.get("delta", "") for event in events) == "A camelid of the Andes."
-            assert [m["role"] for m in (await client.get("/chats/1")).json()] == ["user", "assistant"]
+            told = (await client.get("/chats/1")).json()
+            assert [m["role"] for m in told] == ["user", "assistant"]
+            assert (await client.post("/chats/1", json=said)).json() == told
+            assert (await client.get("/chats/1")).json() == told
 
 asyncio.run(tried())
 """
