@@ -84,7 +84,8 @@ async def answer(app: Starlette, chat_id: str, said: dict[str, Any], begun: asyn
     """One turn. What fails before the first word is the sender's to know; later, what has come is kept."""
     try:
         chat = await app.state.store.context(chat_id, budget=BUDGET)
-        await chat.append(SYSTEM, idempotency_key="system")
+        if not (await chat.info()).last_seq:
+            await chat.append(SYSTEM, idempotency_key="system")
         message = {"role": "user", "id": said["id"], "content": said["content"]}
         appended = await chat.append(message, idempotency_key=said["id"])
         if appended.replayed and (await chat.info()).last_seq > appended.seq:
