@@ -13,12 +13,6 @@ from tests.support.faces import FACES, opened
 from tests.support.server import Server
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("faces") / "data") as server:
-        yield server
-
-
 @pytest.fixture(params=FACES)
 def store(request: pytest.FixtureRequest, tmp_path: Path, server: Server) -> Iterator[Any]:
     with opened(request.param, tmp_path / "data", server.url) as store:

@@ -23,12 +23,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.005)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("client") / "data") as server:
-        yield server
-
-
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
     with Proxy(server.port) as proxy:

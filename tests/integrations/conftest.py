@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,6 @@ from tests.support.server import Server
 Json = dict[str, Any]
 RUN = ("blocking", "http-async")
 Run = Callable[[Callable[[Any], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("integrations") / "data") as server:
-        yield server
 
 
 @pytest.fixture

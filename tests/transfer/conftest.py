@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 
 import fastpaca
 from fastpaca import Store, cli
-from tests.support.server import Server
 
 Json = dict[str, Any]
 
@@ -34,12 +33,6 @@ class Target:
     def messages(self, context: str, **options: Any) -> list[Json]:
         with self.open() as store:
             return list(store.context(self.prefix + context).messages(**options))
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("served") / "data") as running:
-        yield running
 
 
 @pytest.fixture(params=["directory", "server"])
