@@ -237,7 +237,9 @@ def test_more_bad_drafts(http: httpx.Client, chat: str) -> None:
         answer = http.post(f"{chat}/drafts/m", content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["error"]) == (400, code)
     assert http.post("/v1/contexts/nobody/drafts/m", json={"offset": 0, "delta": "x"}).status_code == 404
-    assert http.post(f"{chat}/drafts/{'m' * 256}", json={"offset": 0, "delta": "x"}).status_code == 400
+    for message_id in ("m" * 256, "%FF", "%zz"):
+        answer = http.post(f"{chat}/drafts/{message_id}", json={"offset": 0, "delta": "x"})
+        assert (answer.status_code, answer.json()["field"]) == (400, "message_id")
 
 
 def test_at_most_so_many_streams(server: Server, http: httpx.Client, chat: str) -> None:
@@ -251,6 +253,7 @@ def test_at_most_so_many_streams(server: Server, http: httpx.Client, chat: str) 
         with pytest.raises(InvalidStatus) as answer, connect(url.replace("http", "ws", 1)):
             pass
         assert answer.value.response.status_code == 503
+        assert answer.value.response.headers["retry-after"]
     deadline = time.monotonic() + 10
     while (status := http_status(http, url)) == 503 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -270,7 +273,7 @@ def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     streams = stream.Streams(service)
 
     async def run() -> None:
-        async with streams.subscribed("chat", {}) as frames:
+        async with streams.subscribed({}, "chat", {}) as frames:
             batches = streams.batches(frames)
             assert [frame.type for frame in await anext(batches)] == ["ping"]
             service.engine.hub.draft("chat", "m", 0, "x")

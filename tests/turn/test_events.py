@@ -6,7 +6,6 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -15,7 +14,6 @@ import falcon
 import falcon.asgi
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -23,6 +21,7 @@ import fastpaca
 from fastpaca.background import on_loop
 from fastpaca.turn import aio_events, sync_events
 from fastpaca.turn.sse import falcon_sse, sse_response
+from tests.support.served import served
 
 Event = tuple[str, dict[str, Any]]
 
@@ -72,21 +71,6 @@ def falcon_app(store: fastpaca.AsyncStore, model: Model, **options: Any) -> Any:
 
 
 APPS = {"starlette": starlette_app, "falcon": falcon_app}
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            threading.Event().wait(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def events(lines: Iterator[str]) -> Iterator[Event]:

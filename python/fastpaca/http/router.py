@@ -28,7 +28,7 @@ class RawPathRouter(CompiledRouter):
         if found is not None:
             fields = found[2]
             for name, value in fields.items():
-                fields[name] = percent_decoded(value, "id")
+                fields[name] = percent_decoded(value, "id" if name == "context_id" else name)
         return found
 
     def map_http_methods(self, resource: object, **kwargs: Any) -> _Methods:

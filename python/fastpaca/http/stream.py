@@ -18,7 +18,7 @@ from fastpaca.streams.aio import AsyncFrames
 from fastpaca.streams.frames import made
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from falcon.asgi import Response, WebSocket
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from fastpaca.http.service import Service
     from fastpaca.streams.frames import Frame
 
-END_STREAM: Final = "fastpaca.end_stream"
-"""Key of an ASGI scope: what ends its stream."""
+STREAM_ENDS: Final = "fastpaca.stream_ends"
+"""Key of an ASGI scope: what ends the streams of its connection, should that be lost or the server end."""
 PING_S: Final = 30.0
 """After so long without a frame a `ping` is sent."""
 _SSE: Final = "text/event-stream"
@@ -45,17 +45,24 @@ class Streams:
         self.open = 0
 
     @contextlib.asynccontextmanager
-    async def subscribed(self, context_id: str | None, wanted: Mapping[str, Any]) -> AsyncIterator[AsyncFrames]:
+    async def subscribed(
+        self, scope: Mapping[str, Any], context_id: str | None, wanted: Mapping[str, Any]
+    ) -> AsyncIterator[AsyncFrames]:
         """A subscription that holds one of the connections. Raises `RequestError` when there is none left."""
         self.admit()
-        self.open += 1
         hub = self._service.engine.hub
         cursor, include_messages = wanted.get("cursor"), wanted.get("include_messages", True)
+        frames = AsyncFrames(hub, context_id, cursor, include_messages=include_messages, gaps=True)
+        # From here on, since the client may be gone before it has begun. A WebSocket is told by what it reads.
+        ends: list[Callable[[], None]] = scope.get(STREAM_ENDS, [])
+        ends.append(frames.end)
+        self.open += 1
         try:
-            async with AsyncFrames(hub, context_id, cursor, include_messages=include_messages, gaps=True) as frames:
+            async with frames:
                 yield frames
         finally:
             self.open -= 1
+            ends.remove(frames.end)
 
     def admit(self) -> None:
         """Raises `RequestError` when no connection is left. Whom a stream is for will be asked here as well."""
@@ -94,7 +101,7 @@ class Stream:
             message = f"Accept: this is a stream; ask for {_SSE}, or for an upgrade to a WebSocket"
             raise RequestError(400, "stream_expected", message, field="Accept")
         opened = contextlib.AsyncExitStack()
-        frames = await opened.enter_async_context(self._streams.subscribed(context_id, wanted))
+        frames = await opened.enter_async_context(self._streams.subscribed(req.scope, context_id, wanted))
         if frames.ended:
             # A context that was deleted, from its end on. What a browser reads as "do not connect again".
             await opened.aclose()
@@ -103,7 +110,6 @@ class Stream:
         resp.content_type = _SSE
         resp.set_header("cache-control", "no-store")
         resp.set_header("x-accel-buffering", "no")
-        req.scope[END_STREAM] = frames.end
         resp.stream = self._events(opened, frames)
 
     async def _events(self, opened: contextlib.AsyncExitStack, frames: AsyncFrames) -> AsyncIterator[bytes]:
@@ -120,7 +126,7 @@ class Stream:
     async def on_websocket(self, req: Request, ws: WebSocket, context_id: str | None = None) -> None:
         """A WebSocket: one text message a frame. What the client sends is read and ignored."""
         wanted = query.read(req.query_string, self._known)
-        async with self._streams.subscribed(context_id, wanted) as frames:
+        async with self._streams.subscribed(req.scope, context_id, wanted) as frames:
             await ws.accept()
             reader = asyncio.ensure_future(_read(ws, frames))
             try:

@@ -7,6 +7,7 @@ import base64
 import gc
 import os
 import signal
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
@@ -15,7 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from fastpaca.http.errors import body_of
-from fastpaca.http.stream import END_STREAM
+from fastpaca.http.stream import STREAM_ENDS
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Request line and headers together, give or take one read."""
@@ -80,20 +81,29 @@ class Protocol(CutsOff, HttpToolsProtocol):
 
     head_bytes = 0
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has come."""
+        super().connection_made(transport)
+        self.stream_ends: list[Callable[[], None]] = []
+
+    def on_message_begin(self) -> None:
+        """A request begins, perhaps behind one whose answer is a stream."""
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[STREAM_ENDS] = self.stream_ends
+
     def shutdown(self) -> None:
         """The server ends: a stream would not by itself."""
-        self._end_stream()
+        self._end_streams()
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone: a stream would notice with its next frame."""
-        self._end_stream()
+        """The client has gone: a stream would never notice, since uvicorn drops what is sent."""
+        self._end_streams()
         super().connection_lost(exc)
 
-    def _end_stream(self) -> None:
-        scope = cast("dict[str, Any] | None", self.scope)
-        if scope is not None and END_STREAM in scope:
-            scope[END_STREAM]()
+    def _end_streams(self) -> None:
+        for end in self.stream_ends:
+            end()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser."""
