@@ -164,6 +164,19 @@ def test_scans(backend: Backend) -> None:
                 assert log.scan(Family.INDEX, start, stop, limit=limit, reverse=True) == expected[::-1][:limit]
 
 
+def test_a_scan_may_be_bounded_by_bytes(backend: Backend) -> None:
+    log, outcomes = backend.open(), Outcomes()
+    pairs = [(b"%d" % n, bytes(n)) for n in range(6)]
+    log.submit(outcomes.commit("c", 0, *((Family.INDEX, key, value) for key, value in pairs)))
+    outcomes.wait(1)
+    # The value that reaches the bound is the last one: of 0, 1, 2, 3, 4, 5 bytes.
+    for limit_bytes, count in ((1, 2), (2, 3), (3, 3), (4, 4), (15, 6), (99, 6)):
+        found = log.scan(Family.INDEX, b"", None, limit=9, limit_bytes=limit_bytes)
+        assert found == pairs[:count], limit_bytes
+    assert log.scan(Family.INDEX, b"", None, limit=9, limit_bytes=6, reverse=True) == pairs[:3:-1]
+    assert log.scan(Family.INDEX, b"", None, limit=2, limit_bytes=99) == pairs[:2]
+
+
 def test_get_many_keeps_the_order_and_marks_what_is_absent(backend: Backend) -> None:
     log, outcomes = backend.open(), Outcomes()
     for version in range(20):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastpaca.errors import DraftConflictError, UnavailableError
-from fastpaca.streams import drafts
+from fastpaca.streams import drafts, subscription
 from fastpaca.streams.sync import Frames
 from tests.streams.test_hub import take_nowait
 from tests.support.memory import append, write
@@ -90,6 +90,24 @@ def test_memory_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> N
     assert hub.draft("chat", "5", 0, "y") == 1
     hub.drop_draft("chat", "5")
     assert hub.drafts._characters == len(hub.drafts) == 0
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_drafts_fill_no_slow_reader(engine: Engine, monkeypatch: pytest.MonkeyPatch, gaps: bool) -> None:
+    monkeypatch.setattr(subscription, "QUEUE_FRAMES_MAX", 10)
+    hub = engine.hub
+    with Frames(hub, "chat", None, gaps=gaps) as slow:
+        assert take_nowait(slow) == []
+        for n in range(25):
+            assert hub.draft("chat", "m", n, "x") == n + 1
+            assert len(slow._subscription._queue) <= 10  # type: ignore[union-attr]
+        append(engine, "chat", [{"role": "user", "content": "beside"}])
+        if gaps:
+            assert [frame.type for frame in slow] == ["gap"]
+        else:
+            found = [next(slow) for _ in range(3)]
+            assert [frame.type for frame in found] == ["message", "window", "draft"]
+            assert found[2].fields["delta"] == "x" * 25
 
 
 def test_a_deleted_context_has_no_drafts(engine: Engine) -> None:

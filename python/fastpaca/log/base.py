@@ -10,7 +10,7 @@ the version that was applied. Readers of the feed stop at `position`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -122,11 +122,33 @@ class Log(Protocol):
         ...
 
     def scan(
-        self, family: Family, start: bytes, stop: bytes | None, *, limit: int, reverse: bool = False
+        self,
+        family: Family,
+        start: bytes,
+        stop: bytes | None,
+        *,
+        limit: int,
+        limit_bytes: int | None = None,
+        reverse: bool = False,
     ) -> list[tuple[bytes, bytes]]:
-        """At most `limit` pairs with `start` <= key < `stop` (None: no end), ascending, or descending from `stop`."""
+        """At most `limit` pairs with `start` <= key < `stop` (None: no end), ascending, or descending from `stop`.
+
+        The one whose value makes it `limit_bytes` of values is the last.
+        """
         ...
 
     def close(self) -> None:
         """Writes what is queued, then releases the store. Again: does nothing. Later use raises `ClosedError`."""
         ...
+
+
+def bounded(pairs: Iterable[tuple[bytes, bytes]], limit_bytes: int | None) -> list[tuple[bytes, bytes]]:
+    """Pairs up to the one whose value makes it so many bytes of values."""
+    found: list[tuple[bytes, bytes]] = []
+    size_bytes = 0
+    for pair in pairs:
+        found.append(pair)
+        size_bytes += len(pair[1])
+        if limit_bytes is not None and size_bytes >= limit_bytes:
+            break
+    return found

@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 from fastpaca.errors import ClosedError, ForkedError, StoreLockedError
-from fastpaca.log.base import Family, Put
+from fastpaca.log.base import Family, Put, bounded
 from fastpaca.log.feed import decode_position
 from fastpaca.log.group import GroupWriter
 
@@ -63,7 +63,14 @@ class MemoryLog(GroupWriter):
             return [disk.values[family].get(key) for key in keys]
 
     def scan(
-        self, family: Family, start: bytes, stop: bytes | None, *, limit: int, reverse: bool = False
+        self,
+        family: Family,
+        start: bytes,
+        stop: bytes | None,
+        *,
+        limit: int,
+        limit_bytes: int | None = None,
+        reverse: bool = False,
     ) -> list[tuple[bytes, bytes]]:
         """Pairs with `start` <= key < `stop`, ascending, or descending from `stop`."""
         disk = self._usable()
@@ -74,7 +81,7 @@ class MemoryLog(GroupWriter):
             first = bisect_left(keys, start)
             end = len(keys) if stop is None else bisect_left(keys, stop)
             chosen = keys[max(first, end - limit) : end][::-1] if reverse else keys[first : min(end, first + limit)]
-            return [(key, values[key]) for key in chosen]
+            return bounded(((key, values[key]) for key in chosen), limit_bytes)
 
     def _usable(self) -> MemoryDisk:
         if self._gone is not None:

@@ -17,7 +17,7 @@ from rocksdict import DbClosedError, Rdict, ReadOptions, Snapshot, WriteBatch
 
 from fastpaca.errors import ClosedError, FastpacaError, ForkedError, StoreCorruptError, StoreError
 from fastpaca.log import rocks_store
-from fastpaca.log.base import Family, Put
+from fastpaca.log.base import Family, Put, bounded
 from fastpaca.log.feed import decode_entry, decode_position
 from fastpaca.log.group import GroupWriter
 from fastpaca.log.owner import Owner
@@ -94,13 +94,20 @@ class RocksLog(GroupWriter):
         return values
 
     def scan(
-        self, family: Family, start: bytes, stop: bytes | None, *, limit: int, reverse: bool = False
+        self,
+        family: Family,
+        start: bytes,
+        stop: bytes | None,
+        *,
+        limit: int,
+        limit_bytes: int | None = None,
+        reverse: bool = False,
     ) -> list[Pair]:
         """Pairs with `start` <= key < `stop`, ascending, or descending from `stop`."""
         if limit <= 0 or (stop is not None and stop <= start):
             return []
         try:
-            return list(islice(self._readers[family].walk(start, stop, reverse), limit))
+            return bounded(islice(self._readers[family].walk(start, stop, reverse), limit), limit_bytes)
         except Exception as error:
             raise self._read_error(error) from error
 

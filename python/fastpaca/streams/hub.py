@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fastpaca.engine import Engine, Ticket
 
 _RECORDS_AT_ONCE: Final = 16
+_BYTES_AT_ONCE: Final = 256 * 1024
+"""What a subscriber that catches up reads at once: so many records, or so many bytes of them and one record more."""
 
 _logger = logging.getLogger("fastpaca.streams")
 
@@ -118,19 +120,24 @@ class Hub:
         _, stop = _core.record_key(context_id, end + 1)
         holding = log.scan(Family.RECORDS, first, behind, limit=1, reverse=True)
         start = holding[0][0] if holding else first
-        return [value for _, value in log.scan(Family.RECORDS, start, stop, limit=_RECORDS_AT_ONCE)]
+        found = log.scan(Family.RECORDS, start, stop, limit=_RECORDS_AT_ONCE, limit_bytes=_BYTES_AT_ONCE)
+        return [value for _, value in found]
 
     def feed(self, position: int, end: int) -> list[tuple[int, str, bytes]]:
         """The next few records of the store from a feed position on: position, context and record."""
         log = self._engine.log
         start, stop = encode_position(max(position, 1)), encode_position(end + 1)
         found: list[tuple[int, str, bytes]] = []
+        size_bytes = 0
         for key, value in log.scan(Family.FEED, start, stop, limit=_RECORDS_AT_ONCE):
             version, context_id = decode_entry(value)
             _, first = _core.record_key(context_id, 0)
             _, behind = _core.record_key(context_id, version + 1)
             (_, record), *_ = log.scan(Family.RECORDS, first, behind, limit=1, reverse=True)
             found.append((decode_position(key), context_id, record))
+            size_bytes += len(record)
+            if size_bytes >= _BYTES_AT_ONCE:
+                break
         return found
 
     def frames(
@@ -206,14 +213,16 @@ class Hub:
         return [*self._by_context.get(ticket.context_id, ()), *self._by_context.get(None, ())]
 
     def _decoded(self, ticket: Ticket, styles: set[Style], drafts: list[str]) -> _Record:
-        """Should decoding fail, subscribers meet the same error where they read it from disk, each on its own."""
+        """Whatever fails here, even by a panic of the core, subscribers meet where they read it from disk, each on its
+        own.
+        """
         record = _Record(ticket, {}, [])
         try:
             for style in styles:
                 record.frames[style] = self._framed(ticket, style)
             if drafts:
                 record.ended_drafts.extend(self._ended(ticket, drafts))
-        except Exception:
+        except BaseException:
             facts = {"context_id": ticket.context_id, "version": ticket.version}
             _logger.exception("a record's frames can't be made", extra=facts)
         return record
@@ -237,12 +246,13 @@ class Hub:
         ticket = record.ticket
         for message_id in record.ended_drafts:
             self.drafts.drop(ticket.context_id, message_id)
-        in_context, in_all = Cursor(0, ticket.version), Cursor(ticket.position, END)
+        in_context = Cursor(0, ticket.first_version - 1), Cursor(0, ticket.version)
+        in_all = Cursor(ticket.position - 1, END), Cursor(ticket.position, END)
         frames = record.frames
         return [
             each
             for each in self._concerned(ticket)
-            if each.offer(in_all if each.style.of_all else in_context, frames.get(each.style))
+            if each.offer(*(in_all if each.style.of_all else in_context), frames.get(each.style))
         ]
 
 

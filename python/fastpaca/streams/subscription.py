@@ -151,7 +151,8 @@ class Subscription:
 
     def _read_feed(self, end: Cursor) -> tuple[Cursor, list[Frame]]:
         at, frames = self.at, []
-        for position, context_id, record in self._hub.feed(at.position, end.position):
+        first = at.position + 1 if at.version == END else at.position
+        for position, context_id, record in self._hub.feed(first, end.position):
             after = at.version if position == at.position else -1
             found = self._hub.frames(record, after, context_id, include_messages=self.style.include_messages)
             frames += [Frame(kind, data, version, str(Cursor(position, version))) for version, kind, _, data in found]
@@ -160,8 +161,10 @@ class Subscription:
 
     # Called by the hub, under its lock.
 
-    def offer(self, reached: Cursor, frames: Sequence[Frame] | None) -> bool:
-        """Takes the frames of a record; where there are none, it reads them from disk. Tells whether that is news."""
+    def offer(self, before: Cursor, reached: Cursor, frames: Sequence[Frame] | None) -> bool:
+        """Takes the frames of a record, which goes on behind `before`. Where there are none, or the record before it
+        did not come, it reads from disk. Tells whether that is news.
+        """
         if self.ended:
             return False
         if not self.live:
@@ -169,28 +172,35 @@ class Subscription:
             return False
         if self._at_least(reached):
             return False
-        waiting = bool(self._queue)
-        if frames is not None:
+        if frames is None or self.at != before:
+            self._read_again(reached)
+        else:
             self.at = reached
-            self._push(frames)
-            full = len(self._queue) > QUEUE_FRAMES_MAX or self._queued_bytes > QUEUE_BYTES_MAX
-            if not waiting or not full:
-                return True
-            if self._gaps:
-                self._give_up()
-                return True
-        # What waits is on disk as well.
-        self._clear()
-        self.at, self._seen = self._taken, reached
-        self.live = self.ended = False
+            self._queue_up(frames)
         return True
 
     def offer_beside(self, frame: Frame) -> bool:
         """Takes a frame that stands for no entry."""
         if not self.live or self.ended or not self.style.include_messages:
             return False
-        self._push([frame])
+        self._queue_up([frame])
         return True
+
+    def _queue_up(self, frames: Iterable[Frame]) -> None:
+        """Queues what comes live. The newest of it may be larger than the bounds."""
+        waiting = bool(self._queue)
+        self._push(frames)
+        if waiting and (len(self._queue) > QUEUE_FRAMES_MAX or self._queued_bytes > QUEUE_BYTES_MAX):
+            if self._gaps:
+                self._give_up()
+            else:
+                self._read_again(self.at)
+
+    def _read_again(self, reached: Cursor) -> None:
+        """Goes back to reading from disk, where what waits is as well; drafts come again once it is live."""
+        self._clear()
+        self.at, self._seen = self._taken, reached
+        self.live = self.ended = False
 
     def fail(self, error: FastpacaError) -> None:
         """Ends it with an error, behind what waits."""
@@ -210,8 +220,8 @@ class Subscription:
 
     def _give_up(self) -> None:
         """Too slow: what waits is not sent. The consumer may resume from its own cursor."""
-        expected = next(frame.cursor for frame in self._queue if frame.cursor is not None)
         actual = str(self.at) if self.context_id is None else self.at.version
+        expected = next((frame.cursor for frame in self._queue if frame.cursor is not None), actual)
         self._clear()
         self._push([made("gap", expected=expected, actual=actual)])
         self.ended = True
