@@ -14,6 +14,7 @@ from fastpaca.compaction.aio import AsyncAutoCompaction
 from fastpaca.compaction.options import LEASE_S, OnError
 from fastpaca.compaction.options import Options as CompactionOptions
 from fastpaca.engine import Reply
+from fastpaca.fields import text
 from fastpaca.streams.frames import check_cursor
 from fastpaca.transport.aio import AsyncSubscription, AsyncTransport
 from fastpaca.turn.aio import AsyncTurn
@@ -336,7 +337,7 @@ class AsyncContext:
 
     async def metadata(self, changes: Mapping[str, Any] | None = None, **fields: object) -> dict[str, Any]:
         """The metadata; with arguments, merges them into it first (None removes a key)."""
-        merged = {**(changes or {}), **fields}
+        merged = {**types.mapping("metadata", changes), **fields}
         if not merged:
             return (await self.info()).metadata
         return self._told(ContextInfo.of((await self._write("metadata", None, metadata=merged)).body)).metadata
@@ -444,6 +445,7 @@ class AsyncStore:
 
     async def contexts(self, *, prefix: str = "", needs_compaction: bool | None = None) -> AsyncIterator[ContextInfo]:
         """Every live context in the order of ids, fetched in pages; `needs_compaction` keeps those that do, or not."""
+        text("prefix", prefix)
         cursor: str | None = None
         while True:
             page = types.decode(

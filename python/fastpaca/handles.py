@@ -51,8 +51,11 @@ class Handle:
         self.turn: deque[Write] | None = None
 
 
-def check_id(context_id: str) -> None:
+def check_id(context_id: object) -> None:
     """Raises `InvalidError` for an id that no context can have."""
+    if not isinstance(context_id, str):
+        message = f"the context id is a string, not {type(context_id).__name__}"
+        raise InvalidError(message, details={"field": "id"})
     try:
         size = len(context_id.encode())
     except UnicodeEncodeError:

@@ -14,6 +14,7 @@ from fastpaca.compaction.options import LEASE_S, OnError
 from fastpaca.compaction.options import Options as CompactionOptions
 from fastpaca.compaction.sync import AutoCompaction
 from fastpaca.engine import Reply
+from fastpaca.fields import text
 from fastpaca.streams.frames import check_cursor
 from fastpaca.transport.sync import Subscription, Transport
 from fastpaca.turn.options import Options
@@ -332,7 +333,7 @@ class Context:
 
     def metadata(self, changes: Mapping[str, Any] | None = None, **fields: object) -> dict[str, Any]:
         """The metadata; with arguments, merges them into it first (None removes a key)."""
-        merged = {**(changes or {}), **fields}
+        merged = {**types.mapping("metadata", changes), **fields}
         if not merged:
             return (self.info()).metadata
         return self._told(ContextInfo.of((self._write("metadata", None, metadata=merged)).body)).metadata
@@ -440,6 +441,7 @@ class Store:
 
     def contexts(self, *, prefix: str = "", needs_compaction: bool | None = None) -> Iterator[ContextInfo]:
         """Every live context in the order of ids, fetched in pages; `needs_compaction` keeps those that do, or not."""
+        text("prefix", prefix)
         cursor: str | None = None
         while True:
             page = types.decode(

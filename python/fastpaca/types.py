@@ -283,6 +283,16 @@ def integer(field: str, value: object, least: int, most: int = SEQ_MAX) -> None:
     raise InvalidError(f"{field}: expected an integer {bounds}".rstrip() + f", got {value!r}", details={"field": field})
 
 
+def mapping(field: str, value: object) -> Mapping[str, Any]:
+    """A mapping; None is an empty one. Raises `InvalidError`."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        message = f"{field}: expected a mapping such as a dict, got {type(value).__name__}"
+        raise InvalidError(message, details={"field": field})
+    return value
+
+
 def one_of(field: str, value: object, words: Sequence[str]) -> None:
     """Raises `InvalidError` for what is none of the words."""
     if value not in words:
@@ -299,12 +309,17 @@ def one_or_many(messages: object) -> dict[str, object]:
     """The field that an append sends: `message` for one, `messages` for several."""
     if isinstance(messages, Mapping):
         return {"message": messages}
-    if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
-        found = type(messages).__name__
-        raise InvalidError(f"message: a message is a mapping such as a dict, not {found}", details={"field": "message"})
-    return {"messages": list(messages)}
+    return {"messages": _many(messages, "message")}
 
 
-def replacement_items(replacement: Message | Sequence[Message]) -> object:
-    """A replacement as it is sent."""
-    return replacement if isinstance(replacement, Mapping) else list(replacement)
+def replacement_items(replacement: object) -> object:
+    """A replacement as it is sent: a message, or a list of items."""
+    return replacement if isinstance(replacement, Mapping) else _many(replacement, "replacement")
+
+
+def _many(items: object, field: str) -> list[object]:
+    if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        found = type(items).__name__
+        message = f"{field}: a message is a mapping such as a dict, not {found}"
+        raise InvalidError(message, details={"field": field})
+    return list(items)

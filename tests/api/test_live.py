@@ -257,7 +257,7 @@ def test_windows_convert_alike(store: Any, name: str) -> None:
     assert chat.window(explain=True).explanation
 
 
-BAD_READS: list[tuple[str, dict[str, Any], str]] = [
+BAD_ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("window", {"budget": 0}, "budget_tokens"),
     ("window", {"budget": 10**8}, "budget_tokens"),
     ("window", {"budget": 1.5}, "budget_tokens"),
@@ -267,11 +267,26 @@ BAD_READS: list[tuple[str, dict[str, Any], str]] = [
     ("tail", {"offset": -1}, "offset"),
     ("messages", {"from_seq": "x"}, "from_seq"),
     ("messages", {"to_seq": 1 << 70}, "to_seq"),
+    ("metadata", {"changes": 5}, "metadata"),
+    ("compact", {"replacement": 5}, "replacement"),
+    ("compact", {"replacement": "a summary"}, "replacement"),
+    ("draft", {"message_id": 5, "offset": 0, "delta": "x"}, "message_id"),
 ]
 
 
-@pytest.mark.parametrize(("method", "options", "field"), BAD_READS, ids=range(len(BAD_READS)))
-def test_bad_reads_name_the_field(store: Any, name: str, method: str, options: dict[str, Any], field: str) -> None:
+def test_bad_names_are_typed(store: Any) -> None:
+    for prefix in (5, "\ud800"):
+        with pytest.raises(errors.InvalidError) as raised:
+            list(store.contexts(prefix=prefix))
+        assert raised.value.field == "prefix"
+    for read in (store.context(5).info, lambda: list(store.subscribe(5))):
+        with pytest.raises(errors.InvalidError) as raised:
+            read()
+        assert raised.value.field == "id"
+
+
+@pytest.mark.parametrize(("method", "options", "field"), BAD_ARGUMENTS, ids=range(len(BAD_ARGUMENTS)))
+def test_bad_arguments_name_the_field(store: Any, name: str, method: str, options: dict[str, Any], field: str) -> None:
     chat = store.context(name, budget=1000)
     with pytest.raises(errors.InvalidError) as raised:
         list(getattr(chat, method)(**options))

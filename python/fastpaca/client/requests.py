@@ -86,9 +86,9 @@ def draft_path(context_id: str, message_id: str) -> str:
     return f"{context_path(context_id)}/drafts/{segment(message_id, 'message_id')}"
 
 
-def segment(text: str, field: str) -> str:
+def segment(text: object, field: str) -> str:
     """Text as one segment of a path. Raises `InvalidError` that names the field."""
-    if text in {"", ".", ".."}:
+    if not isinstance(text, str) or text in {"", ".", ".."}:
         raise InvalidError(f"{field}: {text!r} can't stand in the path of a URL", details={"field": field})
     try:
         return quote(text, safe="")
