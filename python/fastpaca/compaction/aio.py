@@ -60,6 +60,7 @@ class AsyncSummaries:
             try:
                 self._options.on_error(context_id, error)
             except Exception:
+                # The caller's function may raise anything, and the next context is to be tried all the same.
                 _logger.exception("on_error failed")
 
     async def _attempt(self, context: AsyncContext) -> Outcome:

@@ -253,6 +253,7 @@ def _close_all() -> None:
         try:
             writer.close()
         except Exception:
+            # Nobody is left to be told, and the others are to be closed as well.
             _logger.exception("closing a log at exit failed")
 
 

@@ -182,6 +182,7 @@ async def _close(*closed: Any) -> None:
 
 
 def _close_now(*closed: Any) -> None:
+    """As `_close`, for what blocks. Libraries may raise anything here; what fails is logged, and hides no answer."""
     for each in closed:
         try:
             getattr(each, "close", bool)()
