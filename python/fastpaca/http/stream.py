@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastpaca.http.request import Request
     from fastpaca.http.service import Service
     from fastpaca.streams.frames import Frame
+    from fastpaca.streams.hub import Hub
 
 STREAM_ENDS: Final = "fastpaca.stream_ends"
 """Key of an ASGI scope: what ends the streams of its connection, should that be lost or the server end."""
@@ -42,6 +43,8 @@ class Streams:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._batch: list[Frame] = []
+        self._events = b""
         self.open = 0
 
     @contextlib.asynccontextmanager
@@ -72,16 +75,48 @@ class Streams:
 
     async def batches(self, frames: AsyncFrames) -> AsyncIterator[list[Frame]]:
         """Frames as they come, and a ping where none come for a while. Then drafts that nobody ends are dropped."""
-        while True:
-            try:
-                async with asyncio.timeout(PING_S):
-                    batch = await frames.batch()
-            except TimeoutError:
-                self._service.engine.hub.sweep()
-                batch = [_PING]
-            if not batch:
-                return
-            yield batch
+        pings = _Pings(frames, self._service.engine.hub)
+        try:
+            while batch := await frames.batch():
+                pings.frames_came()
+                yield batch
+        finally:
+            pings.stop()
+
+    def events(self, batch: list[Frame]) -> bytes:
+        """Frames as server-sent events. Who follows the same context gets the same ones: they are made once."""
+        if batch != self._batch:
+            self._batch, self._events = batch, b"".join(map(_event, batch))
+        return self._events
+
+
+class _Pings:
+    """Puts a ping into a stream on which nothing comes. Its one timer looks when the last frame came: a new one behind
+    each frame would be much of what a frame costs.
+    """
+
+    def __init__(self, frames: AsyncFrames, hub: Hub) -> None:
+        self._frames = frames
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(PING_S, self._look)
+
+    def frames_came(self) -> None:
+        """Not yet, then."""
+        self._last = self._loop.time()
+
+    def _look(self) -> None:
+        left = self._last + PING_S - self._loop.time()
+        if left <= 0:
+            left = PING_S
+            self._frames.put(_PING)
+            self._hub.sweep()
+        self._timer = self._loop.call_later(left, self._look)
+
+    def stop(self) -> None:
+        """No more of them."""
+        self._timer.cancel()
 
 
 class Stream:
@@ -119,7 +154,7 @@ class Stream:
             yield b": open\nid: %b\n\n" % frames.cursor.encode()
             try:
                 async for batch in self._streams.batches(frames):
-                    yield b"".join(map(_event, batch))
+                    yield self._streams.events(batch)
             except FastpacaError as error:
                 yield b"event: error\ndata: %b\n\n" % body_of(error.code, str(error), error.details)
 

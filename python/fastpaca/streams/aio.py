@@ -100,6 +100,12 @@ class AsyncFrames:
             raise StopAsyncIteration
         return self._taken.popleft()
 
+    def put(self, frame: Frame) -> None:
+        """Adds a frame of the reader's own, such as a ping, to one that is open."""
+        assert self._subscription is not None
+        self._subscription.put(frame)
+        self._arrived.set()
+
     def end(self) -> None:
         """Ends it: what has come is still given. Again: does nothing."""
         if self._subscription is None:

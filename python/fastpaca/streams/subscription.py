@@ -128,6 +128,12 @@ class Subscription:
             self.check()
         return None if ended and not frames else frames
 
+    def put(self, frame: Frame) -> None:
+        """Queues a frame of the consumer's own."""
+        with self._hub.lock:
+            if not self.ended:
+                self._push([frame])
+
     def close(self) -> None:
         """Ends it: nothing more comes. Any thread may do it; whoever waits is told."""
         self._hub.remove(self)
