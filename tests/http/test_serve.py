@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 CHAT = "/v1/contexts/chat"
 BODY = {"message": {"role": "user", "content": "hi"}}
+CHUNKED = b"POST /v1/contexts/a/messages HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
@@ -252,6 +253,9 @@ def exchange(server: Server, *pieces: bytes) -> bytes:
         (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n", 414, "path_too_long"),
         (b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 3_000_000, 431, "headers_too_large"),
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 400_000, 431, "headers_too_large"),
+        (CHUNKED + b"2\r\n{}\r\n0\r\n" + b"a: b\r\n" * 400_000, 431, "headers_too_large"),
+        (CHUNKED + b"2\r\n{}\r\n0\r\n" + b"a" * 3_000_000, 431, "headers_too_large"),
+        (CHUNKED + b"2;" + b"a" * 3_000_000, 431, "headers_too_large"),
         (
             b"POST /v1/contexts/a/messages HTTP/1.1\r\nhost: x\r\nidempotency-key: \xff\r\ncontent-length: 2\r\n\r\n{}",
             400,
@@ -266,6 +270,17 @@ def test_what_is_hardly_http(server: Server, request_bytes: bytes, status: int, 
     assert head.startswith(b"HTTP/1.1 %d " % status), answer[:200]
     assert b"content-type: application/json" in head
     assert json.loads(body.partition(b"HTTP/1.1 ")[0])["error"] == code
+
+
+def test_a_body_of_tiny_pieces_is_read(server: Server) -> None:
+    """Its framing is many times what headers may have."""
+    with httpx.Client(base_url=server.url) as http:
+        http.put("/v1/contexts/pieces")
+        body = json.dumps(BODY).encode().ljust(100_000)
+        pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+        request = CHUNKED.replace(b"/a/", b"/pieces/") + pieces + b"0\r\nx-trailer: 1\r\n\r\n"
+        assert exchange(server, request).startswith(b"HTTP/1.1 201 ")
+        assert http.get("/v1/contexts/pieces").json()["version"] == 1
 
 
 def test_a_body_that_ends_early_appends_nothing(server: Server) -> None:

@@ -19,7 +19,7 @@ from fastpaca.http.errors import body_of
 from fastpaca.http.stream import STREAM_ENDS
 
 HEAD_BYTES_MAX: Final = 64 * 1024
-"""Request line and headers together, give or take one read."""
+"""Request line and headers together, and what comes between and behind pieces of a body; give or take one read."""
 _PATH_BYTES_MAX: Final = 65535
 _KEY_BYTES: Final = 16
 _NO_UTF8: Final = 1007
@@ -77,9 +77,10 @@ class WebSocketProtocol(CutsOff, WebSocketsSansIOProtocol):
 
 
 class Protocol(CutsOff, HttpToolsProtocol):
-    """uvicorn holds heads of any size; here what has come of one that is not complete is counted."""
+    """uvicorn holds heads and trailers of any size; here what has come of them is counted."""
 
     head_bytes = 0
+    """What has come of a request that is not complete, since its last piece of body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
@@ -89,6 +90,7 @@ class Protocol(CutsOff, HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins, perhaps behind one whose answer is a stream."""
         super().on_message_begin()
+        self.head_bytes = 0
         cast("dict[str, Any]", self.scope)[STREAM_ENDS] = self.stream_ends
 
     def shutdown(self) -> None:
@@ -107,14 +109,19 @@ class Protocol(CutsOff, HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser."""
+        self.head_bytes += len(data)
         super().data_received(data)
         scope = cast("dict[str, Any] | None", self.scope)
-        if scope is None or "path" in scope:
+        if scope is None or ("path" in scope and not self.cycle.more_body):
             self.head_bytes = 0
-            return
-        self.head_bytes += len(data)
-        if self.head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self._refuse(431, "headers_too_large", f"request line and headers have more than {HEAD_BYTES_MAX} bytes")
+        elif self.head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            message = f"request line and headers, or trailers, have more than {HEAD_BYTES_MAX} bytes"
+            self._refuse(431, "headers_too_large", message)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body, which the application bounds."""
+        self.head_bytes = 0
+        super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
         """For what never becomes a request, since it can't be parsed."""
