@@ -134,7 +134,7 @@ impl State {
     /// The kept list with its columns.
     #[must_use]
     pub fn list(&self) -> List<'_> {
-        List { kept: &self.kept, index: &self.index, pins: &self.pins }
+        List::new(&self.kept, &self.index, &self.pins)
     }
 
     /// Where the kept list ended when message `last` was the newest, since the last rewrite. The repairs that the next

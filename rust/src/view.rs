@@ -61,9 +61,23 @@ pub struct List<'a> {
     pub index: &'a Index,
     /// Pinned messages of the log, ascending; those that are not kept do not count.
     pub pins: &'a [u64],
+    /// Number of its items.
+    pub len: u64,
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
+    /// The whole list.
+    #[must_use]
+    pub fn new(kept: &'a Kept, index: &'a Index, pins: &'a [u64]) -> Self {
+        Self { kept, index, pins, len: kept.len() }
+    }
+
+    /// Its first items alone: the list as it was when it had no more, where none was rewritten since.
+    #[must_use]
+    pub fn until(self, len: u64) -> Self {
+        Self { len: len.min(self.len), ..self }
+    }
+
     fn cell(&self, position: u64) -> Result<Cell> {
         self.kept.cell(position, self.index)
     }
@@ -78,7 +92,7 @@ impl List<'_> {
     /// [`Error::Need`] for an index chunk, as everywhere here.
     pub fn head(&self) -> Result<u64> {
         let mut position = 0;
-        while position < self.kept.len() && self.cell(position)?.is_system() {
+        while position < self.len && self.cell(position)?.is_system() {
             position += 1;
         }
         Ok(position)
@@ -104,7 +118,7 @@ impl List<'_> {
     pub fn unit_end(&self, position: u64) -> Result<u64> {
         let group = self.cell(position)?.group;
         let mut end = position + 1;
-        while end < self.kept.len() && self.cell(end)?.group == group {
+        while end < self.len && self.cell(end)?.group == group {
             end += 1;
         }
         Ok(end)
@@ -115,8 +129,8 @@ impl List<'_> {
     /// # Errors
     /// As [`List::head`].
     pub fn next_unit(&self, position: u64) -> Result<u64> {
-        if position == 0 || position >= self.kept.len() {
-            return Ok(position.min(self.kept.len()));
+        if position == 0 || position >= self.len {
+            return Ok(position.min(self.len));
         }
         if self.cell(position)?.group == self.cell(position - 1)?.group {
             self.unit_end(position)
@@ -142,7 +156,7 @@ impl List<'_> {
     /// # Errors
     /// As [`List::head`].
     pub fn next_turn(&self, position: u64) -> Result<Option<u64>> {
-        for at in position..self.kept.len() {
+        for at in position..self.len {
             if self.is_turn_start(at)? {
                 return Ok(Some(at));
             }
@@ -181,7 +195,8 @@ impl List<'_> {
 
     /// The spans that a pinned message needs to stand in a cut view: its group and its turn's opening message.
     fn pin_spans(&self, seq: u64, head: u64) -> Result<Vec<Span>> {
-        let Some(position) = self.kept.find(seq).filter(|p| *p >= head) else { return Ok(Vec::new()) };
+        let found = self.kept.find(seq).filter(|position| (head..self.len).contains(position));
+        let Some(position) = found else { return Ok(Vec::new()) };
         let unit = (self.unit_start(position)?.max(head), self.unit_end(position)?);
         let first = self.cell(unit.0)?;
         if first.is_user() || first.kind == ItemKind::Summary {
@@ -212,7 +227,7 @@ impl List<'_> {
     /// The spans that stay when the list is cut at `cut`: head, pins (each its spans), the opening message, the rest.
     #[must_use]
     pub fn spans(&self, head: u64, pins: &[Vec<Span>], opener: Option<u64>, cut: u64) -> Vec<Span> {
-        let mut spans = vec![(0, head), (cut, self.kept.len())];
+        let mut spans = vec![(0, head), (cut, self.len)];
         spans.extend(opener.map(|at| (at, at + 1)));
         spans.extend(pins.iter().flatten().filter(|(from, _)| *from < cut));
         Self::merge(spans)
@@ -238,20 +253,22 @@ impl List<'_> {
 /// # Errors
 /// [`Error::BudgetTooSmall`] when no valid view fits, [`Error::Need`] for index chunks.
 pub fn select(list: List<'_>, limits: &Limits) -> Result<Selection> {
-    let tokens = list.kept.tokens();
+    let tokens = list.tokens((0, list.len))?;
     if limits.fits(tokens) {
-        return Ok(Selection { spans: vec![(0, list.kept.len())], tokens, truncated: false });
+        return Ok(Selection { spans: vec![(0, list.len)], tokens, truncated: false });
     }
     let head = list.head()?;
-    if head == list.kept.len() {
+    if head == list.len {
         return Err(limits.too_small(tokens));
     }
-    Cutter { list, limits, head, head_tokens: list.tokens((0, head))?, pins: list.pinned(head)? }.cut()
+    Cutter { list, limits, tokens, head, head_tokens: list.tokens((0, head))?, pins: list.pinned(head)? }.cut()
 }
 
 struct Cutter<'a> {
     list: List<'a>,
     limits: &'a Limits,
+    /// Of the whole list.
+    tokens: u64,
     head: u64,
     head_tokens: u64,
     pins: Vec<Vec<Span>>,
@@ -259,10 +276,10 @@ struct Cutter<'a> {
 
 impl Cutter<'_> {
     fn cut(&self) -> Result<Selection> {
-        let last = self.list.kept.len() - 1;
+        let last = self.list.len - 1;
         let Some(opener) = self.list.turn_of(last, self.head)? else {
             // Nothing that a cut view could start with: all of it is required.
-            return Err(self.limits.too_small(self.list.kept.tokens()));
+            return Err(self.limits.too_small(self.tokens));
         };
         if let Some(view) = self.view(&self.pins, None, opener)? {
             return self.step_turns(opener, view);
@@ -291,7 +308,7 @@ impl Cutter<'_> {
             .saturating_sub(self.limits.reserve)
             .saturating_add_signed(self.limits.overhead.saturating_neg());
         let spare = room.saturating_sub(self.head_tokens + self.limits.closing);
-        let behind = self.list.kept.tokens().saturating_sub(spare);
+        let behind = self.tokens.saturating_sub(spare);
         Ok(self.list.kept.position_at(behind, self.list.index)?.max(self.head + 1))
     }
 

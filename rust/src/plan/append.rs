@@ -8,11 +8,10 @@ use super::Draft;
 use crate::entry::{Appended, By, Entry};
 use crate::error::{Error, Result};
 use crate::fetched::Records;
-use crate::kept::Kept;
 use crate::limits::TOKEN_BUDGET_MAX;
 use crate::message::{Message, Usage};
 use crate::state::State;
-use crate::view::{select, Limits, List};
+use crate::view::{select, Limits};
 
 /// Messages to append.
 #[derive(Debug)]
@@ -126,20 +125,10 @@ fn calibrate(state: &State, usage: Usage) -> Result<Option<i64>> {
         return Ok(None);
     }
     let seq = last_seq_at(state, usage.window_version)?;
-    let shown = state.end_at(seq)?;
-    let tokens = state.kept.tokens_before(shown, &state.index)?;
-    let limits = view_limits(state);
-    let counted = if limits.used(tokens) <= limits.budget.saturating_sub(limits.reserve) {
-        tokens
-    } else {
-        let mut then = Kept::default();
-        then.extend_from(&state.kept, 0, shown, &state.index)?;
-        let list = List { kept: &then, index: &state.index, pins: &state.pins };
-        match select(list, &limits) {
-            Ok(selection) => selection.tokens,
-            Err(Error::BudgetTooSmall { .. }) => return Ok(None),
-            Err(other) => return Err(other),
-        }
+    let counted = match select(state.list().until(state.end_at(seq)?), &view_limits(state)) {
+        Ok(selection) => selection.tokens,
+        Err(Error::BudgetTooSmall { .. }) => return Ok(None),
+        Err(other) => return Err(other),
     };
     let most = TOKEN_BUDGET_MAX.cast_signed();
     let reported = usage.input_tokens.min(TOKEN_BUDGET_MAX).cast_signed();

@@ -89,7 +89,7 @@ pub(super) fn close_calls(
     let mut repaired = Vec::new();
     for call in calls {
         let Some(position) = list.find(call.seq) else { continue };
-        let end = List { kept: &list, index: &draft.state.index, pins: &[] }.unit_end(position)?;
+        let end = List::new(&list, &draft.state.index, &[]).unit_end(position)?;
         if end < list.len() || all {
             let at = match list.item_at(end - 1) {
                 Some(item) => item.at,
@@ -321,7 +321,7 @@ impl Builder<'_, '_> {
     fn push_live(&mut self, from: u64, to: u64) -> Result<Option<Pairing>> {
         let (first, last) = (self.kept.lower_bound(from), self.kept.lower_bound(to + 1));
         if self.is_live(from, to, first, last)? {
-            let list = List { kept: self.kept, index: &self.draft.state.index, pins: &[] };
+            let list = List::new(self.kept, &self.draft.state.index, &[]);
             if first < last && (list.unit_start(first)? != first || list.unit_end(last - 1)? != last) {
                 return Err(cuts(from, to));
             }

@@ -107,7 +107,7 @@ impl<'a> Work<'a> {
 
     /// The list as it stands now.
     pub(super) fn list(&self) -> List<'_> {
-        List { kept: &self.kept, index: &self.state.index, pins: &self.state.pins }
+        List::new(&self.kept, &self.state.index, &self.state.pins)
     }
 
     pub(super) fn len(&self) -> u64 {
