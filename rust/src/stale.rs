@@ -1,19 +1,23 @@
-//! Signed thinking whose past a rewrite has changed.
+//! Signed thinking whose past has changed.
 //!
-//! A signature covers what stood before it when the model thought, so a provider may refuse a block from before the last
-//! rewrite. What stays is decided at the rewrite and for good: the run of assistant messages that was the newest then, whose
-//! thinking providers want back unchanged, or the whole tool loop that was open then, where the model demands it. Deciding it
-//! again with each message would change the middle of a window that grows, and a block once sent can't be taken out from
-//! between others. It is a pure function of the kept list, so every node finds the same after every restart.
+//! A signature covers what stood before it when the model thought, so a provider may refuse a block whose past is another one
+//! now. That comes of a rewrite, and of a budget whose cut has moved: windows begin elsewhere since then. What stays is decided
+//! where it changed, and until it changes again: the run of assistant messages that was the newest then, whose thinking
+//! providers want back unchanged, or the whole tool loop that was open then, where the model demands it. Deciding it again with
+//! each message would change the middle of a window that grows, and a block once sent can't be taken out from between others.
+//!
+//! It is a pure function of the kept list and the window's limits, so every node finds the same after every restart. Between
+//! two rewrites the list grows at its end alone, so the windows that earlier messages answered can be selected again, as they
+//! were if they had the limits of this one.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::Flags;
 use crate::json::Object;
 use crate::kept::{Cell, ItemKind};
 use crate::message::Role;
 use crate::render::Json;
 use crate::state::State;
-use crate::view::Span;
+use crate::view::{select, Limits, List, Selection};
 
 /// From which message on signed thinking stays. All of it goes that is older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,23 +43,52 @@ impl Fresh {
     }
 }
 
-/// From where on thinking stays in a window of these spans; nothing where no rewrite was made.
+/// From where on thinking stays in a window of these limits; nothing where no rewrite was made and nothing is cut.
 ///
 /// # Errors
-/// [`crate::error::Error::Need`] for index chunks.
-pub fn fresh(state: &State, spans: &[Span]) -> Result<Option<Fresh>> {
-    if state.rewritten == 0 {
+/// [`Error::Need`] for index chunks.
+pub fn fresh(state: &State, limits: &Limits, shown: &Selection) -> Result<Option<Fresh>> {
+    if state.rewritten == 0 && !shown.truncated {
         return Ok(None);
     }
-    let Some((last, floor)) = last_old(state, spans)? else { return Ok(Some(Fresh { from: 0, loop_from: 0 })) };
-    let from = behind(state, last)?;
-    // Where the window leaves out what was the end then, nothing of the newest messages is shown.
-    if last + 1 < state.kept.len() && is_old(state, last + 1)? {
-        return Ok(Some(Fresh { from, loop_from: from }));
+    let floor = shown.beginning().1;
+    let mut changed = rewritten_until(state, floor)?;
+    if shown.truncated {
+        changed = cut_since(state.list(), limits, shown, changed.max(floor + 1))?;
     }
+    if changed == floor {
+        return Ok(Some(Fresh { from: 0, loop_from: 0 }));
+    }
+    let last = changed - 1;
+    let from = behind(state, last)?;
     let newest = newest_run(state, last, floor)?.map_or(from, |seq| seq.min(from));
     let loop_from = open_loop(state, last, floor)?.map_or(newest, |seq| seq.min(newest));
     Ok(Some(Fresh { from: newest, loop_from }))
+}
+
+/// With how many items the list began to be cut as it is now: at least `least`, and then always, since a cut never moves back.
+fn cut_since(list: List<'_>, limits: &Limits, shown: &Selection, least: u64) -> Result<u64> {
+    // What waited then was answered or repaired since.
+    let limits = Limits { closing: 0, ..*limits };
+    let (mut before, mut since, mut back) = (least - 1, list.len, 1);
+    while before + 1 < since {
+        let len = (before + (since - before) / 2).max(since.saturating_sub(back));
+        if begins_alike(list.until(len), &limits, shown)? {
+            since = len;
+            back *= 2;
+        } else {
+            before = len;
+        }
+    }
+    Ok(since)
+}
+
+fn begins_alike(list: List<'_>, limits: &Limits, shown: &Selection) -> Result<bool> {
+    match select(list, limits) {
+        Ok(then) => Ok(then.beginning() == shown.beginning()),
+        Err(Error::BudgetTooSmall { .. }) => Ok(false),
+        Err(other) => Err(other),
+    }
 }
 
 fn cell(state: &State, position: u64) -> Result<Cell> {
@@ -73,24 +106,18 @@ fn is_old(state: &State, position: u64) -> Result<bool> {
     })
 }
 
-/// The last position shown that is old, and where its span begins.
-fn last_old(state: &State, spans: &[Span]) -> Result<Option<(u64, u64)>> {
-    for (from, to) in spans.iter().rev().filter(|(from, to)| from < to) {
-        if !is_old(state, *from)? {
-            continue;
+/// The first position from `from` on whose item came after the last rewrite.
+fn rewritten_until(state: &State, from: u64) -> Result<u64> {
+    let (mut old, mut end) = (from, state.kept.len());
+    while old < end {
+        let middle = old + (end - old) / 2;
+        if is_old(state, middle)? {
+            old = middle + 1;
+        } else {
+            end = middle;
         }
-        let (mut old, mut end) = (*from, *to);
-        while old + 1 < end {
-            let middle = old + (end - old) / 2;
-            if is_old(state, middle)? {
-                old = middle;
-            } else {
-                end = middle;
-            }
-        }
-        return Ok(Some((old, *from)));
     }
-    Ok(None)
+    Ok(old)
 }
 
 /// The first `seq` behind the messages up to a position.

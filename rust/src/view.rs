@@ -11,7 +11,7 @@ use crate::kept::{Cell, ItemKind, Kept};
 pub type Span = (u64, u64);
 
 /// What a view has to fit into.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The budget asked for.
     pub budget: u64,
@@ -50,6 +50,14 @@ pub struct Selection {
     pub tokens: u64,
     /// Something kept is not shown.
     pub truncated: bool,
+}
+
+impl Selection {
+    /// What stays as it is while a view only grows: its spans but the last, and where that one starts.
+    #[must_use]
+    pub fn beginning(&self) -> (&[Span], u64) {
+        self.spans.split_last().map_or((&[], 0), |((from, _), before)| (before, *from))
+    }
 }
 
 /// The kept list with the columns that a cut looks at.

@@ -32,15 +32,17 @@ pub struct WindowRequest {
     pub breakpoints: bool,
 }
 
-/// Items rendered before. Their bytes start every window with the same prefix token.
+/// Items rendered before. Their bytes start every window with the same token that leaves out the same thinking.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The prefix token.
+    /// The token.
     pub token: [u8; 16],
     /// The items.
     pub items: Rendering,
     /// From where on signed thinking stays in them.
     pub fresh: Option<Fresh>,
+    /// Limits under which that is so.
+    pub limits: Limits,
     /// Positions of the kept list that they reach to.
     pub end: u64,
     /// Time of the last use, in uses.
@@ -69,22 +71,33 @@ impl RenderedWindows {
     /// What was rendered of a window, or nothing yet, in place of the one that was not used for longest.
     fn used(&mut self, window: &Window<'_>) -> Result<&mut Rendered> {
         self.uses += 1;
-        let at = match self.windows.iter().position(|rendered| rendered.token == window.token) {
+        // While the token and the limits stay, so does what is stale.
+        let known = self.windows.iter().position(|r| r.token == window.token && r.limits == window.limits);
+        let at = match known {
             Some(at) => at,
-            None => {
-                let begun = window.begun()?;
-                if self.windows.len() >= RENDERED_WINDOWS_MAX {
-                    let oldest = self.windows.iter().enumerate().min_by_key(|(_, rendered)| rendered.used);
-                    let oldest = oldest.map_or(0, |(at, _)| at);
-                    self.windows.swap_remove(oldest);
-                }
-                self.windows.push(begun);
-                self.windows.len() - 1
-            }
+            None => self.begun(window)?,
         };
         let current = self.windows.get_mut(at).ok_or_else(|| Error::corrupt("a rendered window is lost"))?;
         current.used = self.uses;
         Ok(current)
+    }
+
+    /// What was rendered under other limits, where it shows the same, or nothing yet.
+    fn begun(&mut self, window: &Window<'_>) -> Result<usize> {
+        let fresh = window.fresh()?;
+        let shows_all = !window.request.format.leaves_out_stale();
+        let is_same = |r: &Rendered| r.token == window.token && (shows_all || r.fresh == fresh);
+        if let Some((at, same)) = self.windows.iter_mut().enumerate().find(|(_, rendered)| is_same(rendered)) {
+            (same.fresh, same.limits) = (fresh, window.limits);
+            return Ok(at);
+        }
+        if self.windows.len() >= RENDERED_WINDOWS_MAX {
+            let oldest = self.windows.iter().enumerate().min_by_key(|(_, rendered)| rendered.used);
+            let oldest = oldest.map_or(0, |(at, _)| at);
+            self.windows.swap_remove(oldest);
+        }
+        self.windows.push(window.begun(fresh));
+        Ok(self.windows.len() - 1)
     }
 
     /// Bytes held in memory.
@@ -143,11 +156,18 @@ impl<'a> Window<'a> {
         self.limits.used(self.selection.tokens)
     }
 
+    /// From where on signed thinking stays; nothing where all of it does.
+    ///
+    /// # Errors
+    /// [`Error::Need`] for index chunks.
+    pub fn fresh(&self) -> Result<Option<Fresh>> {
+        stale::fresh(self.state, &self.limits, &self.selection)
+    }
+
     /// Nothing rendered yet.
-    fn begun(&self) -> Result<Rendered> {
-        let fresh = stale::fresh(self.state, &self.selection.spans)?;
+    fn begun(&self, fresh: Option<Fresh>) -> Rendered {
         let items = Rendering::new(self.request.format, &options(self.state, fresh));
-        Ok(Rendered { token: self.token, items, fresh, end: 0, used: 0 })
+        Rendered { token: self.token, items, fresh, limits: self.limits, end: 0, used: 0 }
     }
 
     /// Renders the items behind those rendered before.
@@ -178,7 +198,7 @@ impl<'a> Window<'a> {
         out.raw("{\"version\":").number(state.version).raw(",\"used_tokens\":").number(used);
         out.raw(",\"needs_compaction\":").boolean(state.needs_compaction());
         out.raw(",\"truncated\":").boolean(self.selection.truncated);
-        out.raw(",\"prefix\":\"").raw(&hex(&revised(self.token, items.revision()))).raw("\"");
+        out.raw(",\"prefix\":\"").raw(&hex(&self.prefix(rendered))).raw("\"");
         if let Some(fresh) = rendered.fresh.filter(|_| self.request.format == Format::Parts) {
             fresh.write(&mut out);
         }
@@ -200,6 +220,17 @@ impl<'a> Window<'a> {
         closed.write(&mut out, self.request.breakpoints);
         out.raw("}");
         Ok(WindowReply { before: out, ..WindowReply::default() })
+    }
+
+    /// The prefix token of the reply: another one for a request in which a message changed what stood before it, or that
+    /// leaves out other thinking, as under another budget with the same cut.
+    fn prefix(&self, rendered: &Rendered) -> [u8; 16] {
+        let is_stale = self.selection.truncated && self.request.format.leaves_out_stale();
+        let thinking_from = if is_stale { options(self.state, rendered.fresh).thinking_from() } else { 0 };
+        match (rendered.items.revision(), thinking_from) {
+            (0, 0) => self.token,
+            (revision, from) => digest(&[&self.token, &revision.to_le_bytes(), &from.to_le_bytes()]),
+        }
     }
 
     /// What the window ends with.
@@ -259,14 +290,6 @@ fn token(state: &State, selection: &Selection, format: Format, closed: bool) -> 
         bytes.extend_from_slice(&state.version.to_le_bytes());
     }
     digest(&[&bytes])
-}
-
-/// The token of a request in which a message changed what stood before it.
-fn revised(token: [u8; 16], revision: u64) -> [u8; 16] {
-    match revision {
-        0 => token,
-        _ => digest(&[&token, &revision.to_le_bytes()]),
-    }
 }
 
 /// Appends the runs of the log that the window shows, sums up or leaves out.

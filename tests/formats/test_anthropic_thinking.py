@@ -70,6 +70,82 @@ def test_thinking_of_a_pinned_message_far_before_a_cut(chat: fastpaca.Context) -
     assert shown == ["t2", "t3", "t4"]
 
 
+def turns(chat: fastpaca.Context, *names: str, model: str | None = None) -> list[str]:
+    """Turns of 200 tokens, each with its thinking; gives what a window of 700 tokens shows of it behind the last."""
+    for name in names:
+        chat.append(USER | {"token_count": 100})
+        chat.append(said("assistant", thinking(name), text("ok")) | {"token_count": 100})
+    request = chat.window(budget=700, close=True).to("anthropic", model=model)
+    blocks = [block for message in request["messages"] for block in message["content"]]
+    return [block["thinking"] for block in blocks if block["type"] == "thinking"]
+
+
+def test_thinking_from_before_the_cut_moved(chat: fastpaca.Context) -> None:
+    assert turns(chat, "t0", "t1", "t2") == ["t0", "t1", "t2"]
+    # The fourth question no longer fits beside all of it: windows begin at t3's since it has its answer.
+    before = chat.window(budget=700)
+    assert turns(chat, "t3") == ["t3"]
+    window = chat.window(budget=700)
+    assert window.truncated
+    assert window.prefix != before.prefix
+    assert turns(chat, "t4", "t5") == ["t3", "t4", "t5"]
+    # A larger window shows all of it, as the windows of its size before did.
+    assert chat.window(budget=5000).omitted_reasoning("anthropic") == []
+
+
+def test_thinking_of_a_window_that_shows_more_than_the_newest(chat: fastpaca.Context) -> None:
+    chat.configure(policy={"strategy": "budget", "config": {"trigger_ratio": 0.9, "target_ratio": 0.8}})
+    assert turns(chat, "t0", "t1", "t2") == ["t0", "t1", "t2"]
+    # Behind the cut t1 and t2 are shown still, but both answered windows that began before it.
+    assert turns(chat, "t3") == ["t3"]
+    assert chat.window(budget=700).omitted_reasoning("anthropic") == [4, 6]
+    assert chat.window(budget=700).omitted_reasoning("ai-sdk") == [4, 6]
+
+
+def test_thinking_of_a_tool_loop_in_which_the_cut_moved(chat: fastpaca.Context) -> None:
+    chat.append(USER | {"token_count": 100})
+    for n in range(6):
+        chat.append(said("assistant", thinking(f"t{n}"), use(f"a{n}")) | {"token_count": 50})
+        chat.append(said("user", result(f"a{n}", "1")) | {"token_count": 50})
+
+    def shown(model: str) -> list[str]:
+        request = chat.window(budget=560).to("anthropic", model=model)
+        blocks = [block for message in request["messages"] for block in message["content"]]
+        return [block["thinking"] for block in blocks if block["type"] == "thinking"]
+
+    # The results behind t4 were the first for which there was no room beside all of it.
+    assert shown("claude-sonnet-4-5") == ["t3", "t4", "t5"]
+    assert shown("claude-opus-5") == ["t4", "t5"]
+
+
+@pytest.mark.parametrize("name", ["parts", "openai", "anthropic", "ai-sdk"])
+def test_budgets_whose_windows_differ_in_their_thinking_alone(name: str) -> None:
+    engine = memory_engine()
+    write(engine, "c", "configure")
+    for n in range(5):
+        append(engine, "c", [USER | {"token_count": 100}])
+        append(engine, "c", [said("assistant", thinking(f"t{n}"), text("ok")) | {"token_count": 100}])
+
+    def asked(budget: int) -> Json:
+        reply: Json = json.loads(fetched(engine, budget_tokens=budget, fit="largest", format=name))
+        return reply
+
+    # Both begin with the third turn: the one since it got its last question, the other since that has its answer.
+    small, large = asked(600), asked(700)
+    leaves_out = name in {"anthropic", "ai-sdk"}
+    assert [reply.get("omitted_reasoning") for reply in (small, large)] == {
+        "parts": [None, None],
+        "openai": [[6, 8, 10], [6, 8, 10]],
+    }.get(name, [[6], [6, 8]])
+    assert (small["prefix"] == large["prefix"]) is not leaves_out
+    if name == "parts":
+        assert small["messages"] == large["messages"]
+        assert [reply["signed_thinking"]["from_seq"] for reply in (small, large)] == [8, 10]
+    # Whichever was asked for last.
+    assert (asked(600), asked(700)) == (small, large)
+    engine.close()
+
+
 def test_thinking_in_a_field_of_its_own_stands_first(chat: fastpaca.Context) -> None:
     def answer(words: str, **more: Any) -> Json:
         return {

@@ -47,8 +47,8 @@ _REQUEST: Final[Schema] = _object({}, more=True) | {
 }
 _OMITTED: Final[Schema] = _list(_SEQ) | {"description": "Messages whose reasoning `request` does not carry."}
 _SIGNED: Final[Schema] = _object({"from_seq": _NUMBER, "loop_from_seq": _NUMBER}, more=True) | {
-    "description": "From which message on signed thinking stays after a rewrite; the second where a model demands the "
-    "thinking of an open tool loop."
+    "description": "From which message on signed thinking stays, where a rewrite or a cut has changed what stood "
+    "before it; the second where a model demands the thinking of an open tool loop."
 }
 
 

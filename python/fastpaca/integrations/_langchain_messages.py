@@ -150,7 +150,7 @@ def mark_of(message: dict[str, Any]) -> dict[str, Any]:
 def window_messages(window: Window) -> list[BaseMessage]:
     """A window as LangChain's messages, for graphs of one's own: `model.invoke(window_messages(chat.window()))`.
 
-    What the middleware stored comes back as it was, less signed thinking that a rewrite made stale. All else comes as
+    What the middleware stored comes back as it was, less signed thinking that is stale. All else comes as
     `window.to("openai")` has it.
     """
     messages = window.messages

@@ -78,6 +78,12 @@ impl Format {
         self == Self::Anthropic
     }
 
+    /// Its requests leave out thinking whose signature is stale.
+    #[must_use]
+    pub fn leaves_out_stale(self) -> bool {
+        matches!(self, Self::Anthropic | Self::AiSdk)
+    }
+
     /// Whether breakpoints are set, by the name of the way: `auto` or none.
     ///
     /// # Errors
@@ -111,7 +117,7 @@ impl Format {
 pub struct Options<'a> {
     /// The model that the window goes to.
     pub model: Option<&'a str>,
-    /// From where on signed thinking stays, where a rewrite has changed its past.
+    /// From where on signed thinking stays, where a rewrite or a cut has changed its past.
     pub fresh: Option<Fresh>,
 }
 
