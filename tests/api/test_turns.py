@@ -224,21 +224,33 @@ def test_a_model_that_fails_in_the_middle(store: Any, name: str, keep_partial: b
     assert chat.window().to("openai")["messages"][-1] == user("Go on.")
 
 
-@pytest.mark.parametrize("keep_partial", [False, True])
-def test_a_caller_that_has_enough(store: Any, name: str, keep_partial: bool) -> None:
-    chat = started(store, name)
-    closed = threading.Event()
+class Stream:
+    """As clients give it: it lets go of its connection when it is closed."""
 
-    def fn(messages: Any) -> Iterator[str]:
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.iterator_closed = threading.Event()
+
+    def __iter__(self) -> Iterator[str]:
         try:
             yield from TEXTS
         finally:
-            closed.set()
+            self.iterator_closed.set()
 
-    with contextlib.suppress(ZeroDivisionError), chat.stream(fn, keep_partial=keep_partial) as turn:
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.mark.parametrize("keep_partial", [False, True])
+def test_a_caller_that_has_enough(store: Any, name: str, keep_partial: bool) -> None:
+    chat = started(store, name)
+    given = Stream()
+
+    with contextlib.suppress(ZeroDivisionError), chat.stream(gives(given), keep_partial=keep_partial) as turn:
         assert next(turn) == TEXTS[0]
         raise ZeroDivisionError
-    assert closed.wait(5)
+    assert given.closed.wait(5)
+    assert given.iterator_closed.wait(5)
     assert texts_of(list(chat.messages())[1:]) == ([TEXTS[0]] if keep_partial else [])
     assert drafts_left(chat) == []
     assert list(turn) == []
@@ -276,6 +288,19 @@ def test_what_the_provider_has_finished_is_appended_wherever_the_caller_stops(st
     assert chat.window().open_calls == ["call_1"]
 
 
+def test_an_error_behind_the_end_of_an_answer_is_one(store: Any, name: str) -> None:
+    """Whoever is told of it asks again: then there would be two."""
+    chat = started(store, name)
+
+    def fn(messages: Any) -> Iterator[Any]:
+        yield chunk({"content": "Once"}, "stop")
+        raise OSError("the model is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(chat.stream(fn))
+    assert chat.info().last_seq == 1
+
+
 def test_half_a_call_is_never_appended(store: Any, name: str) -> None:
     chat = started(store, name)
     chunks = [chunk({"content": "Let me look."}), chunk({"tool_calls": [CALL]}), chunk({"tool_calls": [REST]})]
@@ -298,9 +323,10 @@ def test_what_the_provider_counted_calibrates(store: Any, name: str) -> None:
     answer = chat.tail(1)[0]
     assert answer["usage"] == {"input_tokens": before + 300, "window_version": version, "output_tokens": 3}
     assert turn.appended.used_tokens == before + 300 + answer["token_count"]
-    turn = chat.stream(gives(chunks), budget=900)
-    list(turn)
-    assert "usage" not in chat.tail(1)[0]
+    # A window that was asked for otherwise is not the one that the context knows.
+    for options in ({"budget": 900}, {"close": True}):
+        list(chat.stream(gives(chunks), **options))
+        assert "usage" not in chat.tail(1)[0]
 
 
 def other_argument(wrong: Any) -> list[str]:

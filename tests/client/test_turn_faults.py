@@ -232,6 +232,38 @@ def test_a_task_that_is_cancelled(server: Server, name: str, keep_partial: bool)
     asyncio.run(run())
 
 
+def test_what_a_cancelled_call_gives_is_closed(server: Server, name: str) -> None:
+    """A client without `async` answers when nobody waits for it any more."""
+    called, go, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Stream:
+        def __iter__(self) -> Iterator[str]:
+            yield "Once"
+
+        def close(self) -> None:
+            closed.set()
+
+    def blocking(messages: Any) -> Stream:
+        called.set()
+        assert go.wait(10)
+        return Stream()
+
+    async def run() -> None:
+        async with fastpaca.connect_async(server.url) as store:
+            chat = await store.context(name, budget=1000)
+            await chat.append(QUESTION)
+            task = asyncio.create_task(anext(chat.stream(blocking)))
+            await asyncio.to_thread(called.wait, 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            go.set()
+            assert await asyncio.to_thread(closed.wait, 10)
+            assert (await chat.info()).last_seq == 1
+
+    asyncio.run(run())
+
+
 def test_a_blocking_call_on_an_event_loop_is_read_beside_it(server: Server, name: str) -> None:
     """The loop goes on while a client without `async` waits for the model."""
     go, threads = threading.Event(), set()

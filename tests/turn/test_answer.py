@@ -61,3 +61,15 @@ def test_an_error_in_the_stream_is_no_end() -> None:
     error = {"code": 502, "message": "the provider is gone"}
     with pytest.raises(errors.FailedAnswerError, match="502: the provider is gone"):
         fed(chat({"content": "Once"}), chat({"content": ""}, "error", error=error))
+
+
+def test_reasoning_of_a_response_stands_with_what_it_led_to() -> None:
+    """The API refuses it alone."""
+    thought = {"type": "reasoning", "id": "rs_1", "summary": []}
+    answer = fed({"type": "response.output_item.done", "output_index": 0, "item": thought})
+    assert answer.messages(None) == []
+    delta = {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "item_id": "msg_1"}
+    list(answer.feed({**delta, "delta": "Once"}))
+    first, second = answer.messages(None)
+    assert first == {**thought, "metadata": {"status": "interrupted"}}
+    assert (second["id"], second["content"][0]["text"]) == ("msg_1", "Once")

@@ -4,32 +4,19 @@ as what is appended of the provider's own.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic
-import openai
 import pytest
-from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
-from pydantic_ai import Agent, direct
-from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
-from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
-from pydantic_ai.providers.anthropic import AnthropicProvider
-from pydantic_ai.providers.openai import OpenAIProvider
 
 import fastpaca
-from fastpaca.background import on_loop
 from tests.formats import valid
 from tests.support.data import needs_data
 from tests.support.model_server import ModelServer
@@ -60,46 +47,13 @@ def store(tmp_path: Path) -> Iterator[fastpaca.Store]:
         yield store
 
 
-def langchain(url: str) -> dict[str, Fn]:
-    key = SecretStr("-")
-    chat = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model="gpt-5", max_retries=0, use_responses_api=False)
-    responses = ChatOpenAI(base_url=f"{url}/v1", api_key=key, model="gpt-5", max_retries=0, use_responses_api=True)
-    options: dict[str, Any] = {"base_url": url, "api_key": key, "model_name": "claude-opus-4-8", "max_retries": 0}
-    claude = ChatAnthropic(**options)
-    models = {"openai.chat": chat, "openai.responses": responses, "anthropic.messages": claude}
-    return {api: functools.partial(_stream, model) for api, model in models.items()}
-
-
-def _stream(model: Any, messages: Any) -> Iterator[AIMessageChunk]:
-    found: Iterator[AIMessageChunk] = model.stream(messages)
-    return found
-
-
-@contextlib.contextmanager
-def pydantic_ai(url: str) -> Iterator[dict[str, Fn]]:
-    gpt_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0)
-    claude_client = anthropic.AsyncAnthropic(base_url=url, api_key="-", max_retries=0)
-    gpt, claude = OpenAIProvider(openai_client=gpt_client), AnthropicProvider(anthropic_client=claude_client)
-    models = {
-        "openai.chat": OpenAIChatModel("gpt-5", provider=gpt),
-        "openai.responses": OpenAIResponsesModel("gpt-5", provider=gpt),
-        "anthropic.messages": AnthropicModel("claude-opus-4-8", provider=claude),
-    }
-    yield {api: functools.partial(_request, model) for api, model in models.items()}
-    for client in (gpt_client, claude_client):
-        on_loop(client.close()).result()
-
-
-def _request(model: Any, messages: Any) -> Any:
-    prompt = [ModelRequest.user_text_prompt("Go on.")]
-    return direct.model_request_stream(model, prompt, model_request_parameters=ModelRequestParameters())
-
-
 @needs_data
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("api", FORMATS)
 def test_recorded_streams_through_other_libraries(store: fastpaca.Store, api: str) -> None:
+    from tests.support.other_libraries import langchain, pydantic_ai  # noqa: PLC0415 - what it imports takes a second
+
     calls = [call for call in recorded(api) if not any(word in call["response"] for word in OTHERWISE)]
     assert len(calls) >= FEWEST[api]
     with ModelServer() as server, pydantic_ai(server.url) as agents:
@@ -206,7 +160,11 @@ def test_langchain_s_fake_model(store: fastpaca.Store) -> None:
     context = store.context("fake", budget=10_000)
     context.append({"role": "user", "content": "Hello!"})
     model = GenericFakeChatModel(messages=iter([AIMessage("Once upon a time")]))
-    turn = context.stream(functools.partial(_stream, model), format="openai")
+
+    def ask(messages: Any) -> Iterator[AIMessageChunk]:
+        return model.stream(messages)
+
+    turn = context.stream(ask, format="openai")
     assert len(list(turn)) > 3
     assert context.tail(1)[0]["parts"] == [{"type": "text", "text": "Once upon a time"}]
 
