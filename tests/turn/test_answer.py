@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from fastpaca import errors
 from fastpaca.turn.answer import Answer
+from fastpaca.turn.event import failed
 
 Json = dict[str, Any]
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2}
@@ -73,3 +75,33 @@ def test_reasoning_of_a_response_stands_with_what_it_led_to() -> None:
     first, second = answer.messages(None)
     assert first == {**thought, "metadata": {"status": "interrupted"}}
     assert (second["id"], second["content"][0]["text"]) == ("msg_1", "Once")
+
+
+def test_ids_tell_calls_apart_where_indexes_do_not() -> None:
+    def call(id: str | None, arguments: str) -> Json:
+        return chat({"tool_calls": [{"index": 0, "id": id, "function": {"name": "look", "arguments": arguments}}]})
+
+    answer = fed(call("c1", '{"at":'), call("c1", "1}"), call("c2", '{"at":'), call(None, "2}"), chat({}, "tool_calls"))
+    (message,) = answer.messages(None)
+    found = [(each["id"], each["function"]["arguments"]) for each in message["tool_calls"]]
+    assert found == [("c1", '{"at":1}'), ("c2", '{"at":2}')]
+
+
+def test_the_first_figures_of_anthropic_are_those_of_the_window() -> None:
+    """Where its own tools ran, later ones count what they found as well."""
+    usage = {"input_tokens": 10, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 1, "output_tokens": 1}
+    answer = fed(
+        {"type": "message_start", "message": {"usage": usage}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Once"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 900, "output_tokens": 7}},
+        {"type": "message_stop"},
+    )
+    assert answer.messages(3)[0]["usage"] == {"input_tokens": 16, "output_tokens": 7, "window_version": 3}
+
+
+def test_pages_hear_what_we_refuse_and_nothing_of_what_a_model_says() -> None:
+    told = json.loads(failed(errors.FailedAnswerError("a secret")).data)
+    assert told == {"type": "error", "error": "answer_failed", "message": "the answer could not be completed"}
+    told = json.loads(failed(errors.TombstonedError("the context is deleted")).data)
+    assert told == {"type": "error", "error": "tombstoned", "message": "the context is deleted"}

@@ -7,16 +7,19 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, ToolReturnPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_ai.usage import RequestUsage
 
 import fastpaca
+from fastpaca.turn.answer import Answer
 from tests.formats import valid
 from tests.support.data import needs_data
 from tests.support.model_server import ModelServer
@@ -141,6 +144,17 @@ def test_the_run_of_an_agent(store: fastpaca.Store, agent: Agent) -> None:
     assert [message["content"] for message in request["messages"][2:4]] == ["1 alpacas", "2 alpacas"]
     assert request["messages"][4]["content"] == "There are some."
     assert stored[4]["usage"]["window_version"] == 1
+
+
+def test_what_an_agent_s_first_request_counted_is_the_window_s() -> None:
+    run = [
+        ModelResponse([ToolCallPart("look", {"at": 1}, "c1")], usage=RequestUsage(input_tokens=50, output_tokens=5)),
+        ModelResponse([TextPart("One.")], usage=RequestUsage(input_tokens=90, output_tokens=2)),
+    ]
+    answer = Answer("a-1")
+    list(answer.feed(SimpleNamespace(event_kind="agent_run_result", result=SimpleNamespace(new_messages=lambda: run))))
+    answer.end()
+    assert answer.messages(1)[-1]["usage"] == {"input_tokens": 50, "output_tokens": 7, "window_version": 1}
 
 
 def test_an_agent_that_is_interrupted(store: fastpaca.Store, agent: Agent) -> None:
