@@ -25,9 +25,9 @@ class Asked(BaseCallbackHandler):
         self._given = messages[0]
 
     def with_just(self, messages: Sequence[BaseMessage]) -> bool:
-        """Whether the model got these messages as they are, behind a system prompt perhaps."""
+        """Whether the model got these messages as they are, behind system prompts perhaps."""
         more = len(self._given) - len(messages)
-        if more not in {0, 1} or not all(isinstance(message, SystemMessage) for message in self._given[:more]):
+        if more < 0 or not all(isinstance(message, SystemMessage) for message in self._given[:more]):
             return False
         return all(map(_is_same, self._given[more:], messages))
 
