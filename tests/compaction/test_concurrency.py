@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import fastpaca
-from fastpaca.engine import Engine
+from fastpaca.engine import Engine, Reply
 from fastpaca.errors import CompactionConflictError, FastpacaError, RevertConflictError
 from tests.support.faulty_log import Faults, FaultyMemoryLog
 from tests.support.memory import append, window, write
+from tests.support.patience import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +133,7 @@ def test_what_is_planned_reads_what_is_in_flight(route: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         # The first is written and waits for its sync; what comes behind it is not even written.
         pending = [pool.submit(write, engine, "c", "metadata", metadata={"n": 1})]
-        assert faults.at_sync.wait(10)
+        faults.reach()
         call = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f"}}]}
         steps: list[tuple[str, dict[str, Any]]] = [
             ("append", {"messages": [call, {"role": "tool", "tool_call_id": "a", "content": "done"}, user("three")]}),
@@ -145,19 +147,17 @@ def test_what_is_planned_reads_what_is_in_flight(route: str) -> None:
         steps.append(last[route])
         for n, (name, fields) in enumerate(steps):
             pending.append(pool.submit(write, engine, "c", name, **fields))
-            deadline = time.monotonic() + 10
-            while in_flight(engine) < n + 2 and time.monotonic() < deadline and not pending[-1].done():
-                time.sleep(0.001)
+            until(partial(is_planned, engine, n + 2, pending[-1]))
         faults.release()
         for each in pending:
-            each.result(10)
+            each.result(PATIENCE_S)
     shown = [message.get("seq") for message in json.loads(window(engine, "c"))["messages"]]
     assert shown == ([1, 2, 3] if route == "rewind" else [1, 2, 3, 4, 5])
     engine.close()
 
 
-def in_flight(engine: Engine) -> int:
-    return engine._handles.loaded("c").context.in_flight
+def is_planned(engine: Engine, records: int, pending: Future[Reply]) -> bool:
+    return pending.done() or engine._handles.loaded("c").context.in_flight >= records
 
 
 def test_a_failed_revert_leaves_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from fastpaca.engine import Engine
 from fastpaca.log import group
 from fastpaca.log.base import Family, Pending, Put
 from fastpaca.log.rocks import RocksLog
+from tests.support.patience import PATIENCE_S
 
 CHAT = "chat"
 TEXT = "As long as messages in conversations are: some four hundred characters of text, as people write it. " * 4
@@ -68,7 +69,7 @@ class CountingLog(RocksLog):
     def _sync(self) -> None:
         self.counts.syncs += 1
         if self._hold:
-            assert self._all_submitted.wait(20)
+            assert self._all_submitted.wait(PATIENCE_S)
         super()._sync()
 
 
@@ -153,5 +154,5 @@ def test_appends_that_meet_share_a_sync(tmp_path: Path, monkeypatch: pytest.Monk
     with opened(tmp_path / "data", hold=writers) as (engine, counts), ThreadPoolExecutor(writers) as pool:
         waiting = [pool.submit(engine.write, f"{CHAT}-{n}", "configure", b"{}") for n in range(writers)]
         for each in waiting:
-            each.result(20)
+            each.result(PATIENCE_S)
         assert (counts.syncs, counts.batches) == ((2, 2) if grouped else (writers, writers))

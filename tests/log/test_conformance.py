@@ -13,6 +13,7 @@ from fastpaca.errors import ClosedError, OutcomeUnknownError, PoisonedError, Sto
 from fastpaca.log import Commit, Family
 from fastpaca.log.feed import decode_entry, decode_position
 from tests.support.faulty_log import Faults, Outcomes, record_key
+from tests.support.patience import until
 
 if TYPE_CHECKING:
     from tests.log.conftest import AnyLog, Backend
@@ -80,7 +81,7 @@ def test_the_group_callback_follows_its_commits_on_one_thread(faulty: Backend) -
     log.observe(lambda commits: groups.append((len(commits), len(outcomes.reports), threading.get_ident())))
     faults.hold()
     log.submit(outcomes.commit("c", 0))
-    assert faults.at_sync.wait(5)
+    faults.reach()
     for version in range(1, 41):
         log.submit(outcomes.commit("c", version))
     faults.release()
@@ -261,7 +262,7 @@ def test_done_waits_for_the_sync(faulty: Backend) -> None:
     log, outcomes = faulty.open(faults), Outcomes()
     faults.hold()
     log.submit(outcomes.commit("c", 0))
-    assert faults.at_sync.wait(5)
+    faults.reach()
     time.sleep(0.02)
     assert outcomes.reports == []
     assert log.position == 0
@@ -277,7 +278,7 @@ def test_a_failure_poisons(faulty: Backend, step: str) -> None:
     log.observe(lambda commits: woken.append(len(commits)))
     faults.hold()
     log.submit(outcomes.commit("c", 0, (Family.STATE, b"b", b"old"), (Family.STATE, b"d", b"old")))
-    assert faults.at_sync.wait(5)
+    faults.reach()
     new = [(Family.STATE, b"b", b"new"), (Family.STATE, b"c", b"new"), (Family.STATE, b"d", None)]
     for version in (1, 2):
         log.submit(outcomes.commit("c", version, *new))
@@ -316,7 +317,7 @@ def test_what_is_queued_behind_a_failure_is_refused_and_never_written(faulty: Ba
     log, outcomes = faulty.open(faults), Outcomes()
     faults.hold()
     log.submit(outcomes.commit("c", 0))
-    assert faults.at_sync.wait(5)
+    faults.reach()
     log.submit(outcomes.commit("c", 1))
     log.submit(outcomes.commit("c", 2))
     faults.release()
@@ -339,11 +340,10 @@ def test_close_writes_what_is_queued_then_refuses(faulty: Backend) -> None:
     faults.hold()
     for version in range(5):
         log.submit(outcomes.commit("c", version))
-    assert faults.at_sync.wait(5)
+    faults.reach()
     closer = threading.Thread(target=log.close)
     closer.start()
-    while not isinstance(log._refusal, ClosedError):
-        time.sleep(0.001)
+    until(lambda: isinstance(log._refusal, ClosedError))
     with pytest.raises(ClosedError):
         log.submit(outcomes.commit("c", 5))
     faults.release()
@@ -382,7 +382,9 @@ def test_reads_while_writes_go_on(backend: Backend) -> None:
     stop = threading.Event()
 
     def read() -> None:
-        while not stop.is_set():
+        is_last = False
+        while not is_last:
+            is_last = stop.is_set()
             position = log.position
             assert len(log.scan(Family.FEED, b"", None, limit=10_000)) >= position
             seen.append(position)
@@ -395,3 +397,4 @@ def test_reads_while_writes_go_on(backend: Backend) -> None:
     stop.set()
     reader.join()
     assert seen == sorted(seen)
+    assert seen[-1] == 200

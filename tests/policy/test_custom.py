@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,10 @@ from fastpaca.log import MemoryDisk
 from fastpaca.policies import ConfigError, Decision, KeptList
 from tests.support.chat import Chat, at, call, result, says, user
 from tests.support.memory import append, describe, memory_engine, write
+from tests.support.patience import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-SECONDS = 20
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ class Slow:
     def decide(self, kept: KeptList) -> Decision:
         self.threads.append(threading.current_thread().name)
         self.asked.set()
-        assert self.go.wait(SECONDS)
+        assert self.go.wait(PATIENCE_S)
         return Decision(drop=[item.seq for item in kept if not item.protected])
 
 
@@ -280,19 +278,19 @@ def test_only_its_context_waits(register: Callable[[Any], None]) -> None:
         thread.start()
         return thread
 
+    def queued(name: str, operation: Callable[[], Any]) -> threading.Thread:
+        before = len(engine.loaded("slow").turn or ())
+        thread = run(name, operation)
+        until(lambda: len(engine.loaded("slow").turn or ()) > before)
+        return thread
+
     first = run("first", lambda: append(engine, "slow", [user(tokens=200)]))
-    assert slow.asked.wait(SECONDS)
-    waiting: list[threading.Thread] = []
-    for name, operation in (
-        ("second", lambda: append(engine, "slow", [says("two")])),
-        ("metadata", lambda: write(engine, "slow", "metadata", a=1)),
-        ("third", lambda: append(engine, "slow", [user("three")])),
-    ):
-        queued = len(engine.loaded("slow").turn or ())
-        waiting.append(run(name, operation))
-        deadline = time.monotonic() + SECONDS
-        while len(engine.loaded("slow").turn or ()) == queued and time.monotonic() < deadline:
-            time.sleep(0.001)
+    assert slow.asked.wait(PATIENCE_S)
+    waiting = [
+        queued("second", lambda: append(engine, "slow", [says("two")])),
+        queued("metadata", lambda: write(engine, "slow", "metadata", a=1)),
+        queued("third", lambda: append(engine, "slow", [user("three")])),
+    ]
     for n in range(20):
         other.add(user(str(n)), says())
     assert other.count == 40
@@ -300,7 +298,7 @@ def test_only_its_context_waits(register: Callable[[Any], None]) -> None:
     assert chat.kept() == [1, 2]
     slow.go.set()
     for thread in [first, *waiting]:
-        thread.join(SECONDS)
+        thread.join(PATIENCE_S)
     assert sorted(done) == ["first", "metadata", "second", "third"]
     chat.count = 5
     assert chat.kept() == [3, 4, 5]
@@ -323,7 +321,7 @@ def test_the_event_loop_goes_on(register: Callable[[Any], None], tmp_path: Path)
             await chat.append(user(tokens=600))
             await chat.append(says())
             tasks = [asyncio.create_task(chat.append(user(str(n), tokens=200 if n == 0 else 1))) for n in range(30)]
-            assert await asyncio.to_thread(slow.asked.wait, SECONDS)
+            assert await asyncio.to_thread(slow.asked.wait, PATIENCE_S)
             for n in range(10):
                 await other.append(user(str(n)))
             assert not any(task.done() for task in tasks)
@@ -348,17 +346,16 @@ def test_closing_waits_for_it(register: Callable[[Any], None]) -> None:
     chat.add(user(tokens=600), says())
     first = threading.Thread(target=lambda: append(chat.engine, "c", [user(tokens=200)]))
     first.start()
-    assert slow.asked.wait(SECONDS)
+    assert slow.asked.wait(PATIENCE_S)
     closing = threading.Thread(target=chat.engine.close)
     closing.start()
-    while not chat.engine._handles._closed:
-        time.sleep(0.001)
+    until(lambda: chat.engine._handles._closed)
     with pytest.raises(ClosedError):
         chat.add(user())
     assert closing.is_alive()
     slow.go.set()
-    closing.join(SECONDS)
-    first.join(SECONDS)
+    closing.join(PATIENCE_S)
+    first.join(PATIENCE_S)
     assert Chat(memory_engine(disk), count=3).kept() == [3]
 
 
@@ -371,12 +368,12 @@ def test_a_context_is_not_dropped_from_memory_in_its_turn(register: Callable[[An
     chat.add(user(tokens=600), says())
     first = threading.Thread(target=lambda: append(engine, "c", [user(tokens=200)]))
     first.start()
-    assert slow.asked.wait(SECONDS)
+    assert slow.asked.wait(PATIENCE_S)
     handle = engine.loaded("c")
     for n in range(20):
         Chat(engine, f"other-{n}").configure("budget")
     assert engine.loaded("c") is handle
     slow.go.set()
-    first.join(SECONDS)
+    first.join(PATIENCE_S)
     chat.count = 3
     assert chat.kept() == [3]

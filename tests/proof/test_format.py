@@ -16,6 +16,7 @@ from fastpaca.engine import Engine
 from fastpaca.errors import DataError, FastpacaError
 from fastpaca.log import Family, MemoryDisk, MemoryLog
 from tests.support.memory import append, describe, memory_engine, replay, values, verify, window, write
+from tests.support.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,7 +337,7 @@ def test_eviction_under_threads_keeps_everything_right() -> None:
     for each in threads:
         each.start()
     for each in threads:
-        each.join(20)
+        each.join(PATIENCE_S)
     assert not any(each.is_alive() for each in threads), "no progress under memory pressure"
     assert problems == []
     assert engine.loaded_contexts < contexts

@@ -16,6 +16,7 @@ from fastpaca.errors import KeyReusedError, OutcomeUnknownError, PoisonedError, 
 from fastpaca.log import MemoryDisk
 from tests.support.faulty_log import Faults, FaultyMemoryLog, FaultyRocksLog
 from tests.support.memory import append, describe, replay, verify, window, write
+from tests.support.patience import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +65,8 @@ def appends(engine: Engine, count: int = IN_FLIGHT, *, keyed: bool = False) -> l
 
 
 def settle(tickets: list[Ticket], engine: Engine) -> list[Reply | UnavailableError]:
-    """Waits for all: a waiter that is never answered fails the test by its time limit."""
-    for ticket in tickets:
-        while not ticket.settled:
-            threading.Event().wait(0.001)
+    """Waits for all."""
+    until(lambda: all(ticket.settled for ticket in tickets))
     return [ticket.error if isinstance(ticket.error, UnavailableError) else ticket.result() for ticket in tickets]
 
 
@@ -154,7 +153,7 @@ def test_nothing_is_visible_between_write_and_sync(storage: Storage) -> None:
     write(engine, "c", "configure")
     faults.hold()
     tickets = appends(engine)
-    assert faults.at_sync.wait(5)
+    faults.reach()
     assert shown(engine) == []
     assert describe(engine, "c")["version"] == 0
     assert replay(engine, "c", all=True) == []
@@ -183,7 +182,7 @@ def test_threads_are_all_answered(storage: Storage, nth: int, delay_s: float) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert not any(thread.is_alive() for thread in threads), "a waiter was never answered"
     versions = sorted(answer for answer in answers.values() if isinstance(answer, int))
     assert versions == list(range(1, len(versions) + 1))
@@ -200,7 +199,7 @@ def test_tasks_are_all_answered(storage: Storage, nth: int) -> None:
 
     async def work() -> list[Reply | BaseException]:
         many = [engine.awrite("c", "append", body(n)) for n in range(IN_FLIGHT * 4)]
-        return await asyncio.wait_for(asyncio.gather(*many, return_exceptions=True), 20)
+        return await asyncio.wait_for(asyncio.gather(*many, return_exceptions=True), PATIENCE_S)
 
     outcomes = asyncio.run(work())
     good = [outcome.version for outcome in outcomes if isinstance(outcome, Reply)]
@@ -232,7 +231,7 @@ def test_a_task_that_was_cancelled_takes_nothing_back(storage: Storage) -> None:
     async def work() -> None:
         faults.hold()
         task = asyncio.create_task(engine.awrite("c", "append", body(0)))
-        await asyncio.to_thread(faults.at_sync.wait, 5)
+        await asyncio.to_thread(faults.reach)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

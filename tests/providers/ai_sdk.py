@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.patience import PATIENCE_S
+
 NODE = Path(__file__).parent.parent / "node"
 NODE_MAJOR_MIN = 20
 
@@ -20,11 +22,12 @@ class AiSdkError(AssertionError):
 
 def missing() -> str | None:
     """Why the SDK can't run here; installs it where only that is missing."""
+    needed = f"install Node {NODE_MAJOR_MIN} or newer, with npm, for the Vercel AI SDK"
     if not (shutil.which("node") and shutil.which("npm")):
-        return "node is not installed"
+        return needed
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").split(".")[0]) < NODE_MAJOR_MIN:
-        return f"node {version} is older than {NODE_MAJOR_MIN}"
+        return f"{needed}: this is {version}"
     if not (NODE / "node_modules" / ".package-lock.json").exists():
         installed = subprocess.run(["npm", "ci", "--silent"], cwd=NODE, capture_output=True, text=True, check=False)
         if installed.returncode != 0:
@@ -42,7 +45,7 @@ class AiSdk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=PATIENCE_S)
 
     def prompt(self, request: Json) -> list[Json]:
         """The prompt that `streamText` makes of `{system, messages}`; raises `AiSdkError`."""
@@ -59,7 +62,7 @@ class AiSdk:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise AiSdkError(f"node ended with {self._process.wait(10)}")
+            raise AiSdkError(f"node ended with {self._process.wait(PATIENCE_S)}")
         answer = json.loads(line)
         if "error" in answer:
             raise AiSdkError(answer["error"])

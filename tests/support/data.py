@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DATA = Path(os.environ.get("FASTPACA_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded conversations in {DATA}")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"set FASTPACA_DATA to recorded conversations: no {DATA}")
 
 
 @dataclass(frozen=True)

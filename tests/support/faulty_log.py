@@ -13,6 +13,7 @@ from typing import Any
 
 from fastpaca.log import Commit, Family, MemoryLog, Put, RocksLog
 from fastpaca.log.group import GroupWriter
+from tests.support.patience import PATIENCE_S
 
 
 class InjectedFault(Exception):
@@ -38,6 +39,10 @@ class Faults:
         """The next sync waits for `release`; `at_sync` is set once it has been reached: written, not yet synced."""
         self.at_sync.clear()
         self.released.clear()
+
+    def reach(self) -> None:
+        """Waits until the held sync has been reached."""
+        assert self.at_sync.wait(PATIENCE_S)
 
     def release(self) -> None:
         """Lets the held sync go on."""
@@ -105,10 +110,10 @@ class Outcomes:
 
         return done
 
-    def wait(self, count: int, timeout_s: float = 10.0) -> list[tuple[str, int, BaseException | None]]:
+    def wait(self, count: int) -> list[tuple[str, int, BaseException | None]]:
         """The first `count` reports."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.reports) >= count, timeout_s), self.reports
+            assert self._changed.wait_for(lambda: len(self.reports) >= count, PATIENCE_S), self.reports
             return self.reports[:count]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.support.patience import PATIENCE_S
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -52,7 +54,7 @@ class ModelServer:
         try:
             for piece in pieces:
                 if piece is None:
-                    self.go.wait(30)
+                    self.go.wait(PATIENCE_S)
                 elif piece is ...:
                     handler.close_connection = True
                     handler.connection.close()

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self
 
+from tests.support.patience import PATIENCE_S
+
 Fault = Callable[["Exchange"], None]
 
 
@@ -25,7 +27,7 @@ class Exchange:
 
     def forwarded(self) -> socket.socket:
         """A connection to the server, with the request sent."""
-        upstream = socket.create_connection(("127.0.0.1", self.proxy.target), timeout=30)
+        upstream = socket.create_connection(("127.0.0.1", self.proxy.target), timeout=PATIENCE_S)
         upstream.sendall(self.request)
         return upstream
 

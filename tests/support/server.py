@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
-READY_S = 30
+READY_S = 60
 
 
 def free_port() -> int:
@@ -25,32 +26,42 @@ def free_port() -> int:
 
 
 class Server:
-    """`fastpaca serve`, on a free port where none is given; stopped by its process id."""
+    """`fastpaca serve`; it chooses a port where none is given. Stopped by its process id."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, **env: str) -> None:
-        self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = (data_dir.parent / f"server-{self.port}.log").open("ab")
+    def __init__(self, data_dir: Path, *, port: int = 0, **env: str) -> None:
+        number = len(list(data_dir.parent.glob("server-*.log")))
+        self._log = (data_dir.parent / f"server-{number}.log").open("xb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fastpaca", "serve", "--port", str(self.port), "--data-dir", str(data_dir)],
+            [sys.executable, "-m", "fastpaca", "serve", "--port", str(port), "--data-dir", str(data_dir)],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **env},
         )
-        self._wait()
+        self._deadline = time.monotonic() + READY_S
+        self.port = self._listening()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._wait_until_ready()
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
+    def _listening(self) -> int:
+        """The port, which the server logs."""
+        while (found := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log())) is None:
+            self._pause()
+        return int(found[1])
+
+    def _wait_until_ready(self) -> None:
+        # The socket listens already: the first request waits there for the worker.
+        while True:
             try:
-                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=1):
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=READY_S):
                     return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.05)
-        self.kill()
-        raise AssertionError(f"the server did not start: {self.log()}")
+                self._pause()
+
+    def _pause(self) -> None:
+        if self.process.poll() is not None or time.monotonic() > self._deadline:
+            self.kill()
+            raise AssertionError(f"the server did not start: {self.log()}")
+        time.sleep(0.01)
 
     def log(self) -> str:
         """What it has said so far."""

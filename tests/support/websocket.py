@@ -9,6 +9,8 @@ import socket
 import struct
 from typing import Final, NamedTuple, Self
 
+from tests.support.patience import PATIENCE_S
+
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -55,7 +57,7 @@ def close(code: int, reason: bytes = b"") -> bytes:
 class Client:
     """A connection to a server of this machine."""
 
-    def __init__(self, port: int, timeout_s: float = 10) -> None:
+    def __init__(self, port: int, timeout_s: float = PATIENCE_S) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._received = b""
 
