@@ -33,6 +33,14 @@ def result(call_id: str, tokens: int = 100, text: str = "a result", **more: Any)
     return {"role": "tool", "tool_call_id": call_id, "content": text, "token_count": tokens, **more}
 
 
+def steps(count: int, *, tokens: int = 100, first: int = 1, name: str = "search") -> list[Json]:
+    """Calls with their results, one after the other."""
+    found: list[Json] = []
+    for n in range(first, first + count):
+        found += [call(f"c{n}", name=name), result(f"c{n}", tokens)]
+    return found
+
+
 def at(message: Json, minute: float) -> Json:
     """The message, said so many minutes after noon."""
     hours, minutes = divmod(minute, 60)
