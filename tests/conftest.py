@@ -8,7 +8,10 @@ import httpx
 import pytest
 
 from tests.providers.ai_sdk import AiSdk, missing
+from tests.support import cases
 from tests.support.server import Server
+
+cases.load()
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,6 +22,7 @@ from hypothesis.stateful import (
 from fastpaca import _core, providers
 from fastpaca.errors import BudgetTooSmallError, FastpacaError
 from fastpaca.log import MemoryDisk
+from tests.support import cases
 from tests.support.conversations import agent_run, messages, policies
 from tests.support.erratic import registered
 from tests.support.memory import ALL_TOKENS, append, describe, memory_engine, replay, verify, window, write
@@ -224,7 +223,7 @@ class Contract(RuleBasedStateMachine):
         for name in FORMATS:
             self.request(name, ALL_TOKENS)
             self.request(name, 150)
-        assert check_truth(self.whole(), self.sent) >= 0
+        SEEN["stored as sent"] += check_truth(self.whole(), self.sent)
         assert [stored(m) for m in replay(self.engine, "c", all=True)] == [stored(m) for m in self.sent]
         self.past.note(self.engine)
 
@@ -285,42 +284,37 @@ def head_of(window: Json) -> list[int]:
     return found
 
 
-EXAMPLES = int(os.environ.get("FASTPACA_EXAMPLES", "0"))
-
-
-def look(examples: int, steps: int) -> settings:
-    return settings(
-        max_examples=EXAMPLES or examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],
-        report_multiple_bugs=False,
-        database=None,
-        derandomize=EXAMPLES == 0,
-    )
-
-
 @pytest.fixture(autouse=True)
 def erratic() -> Iterator[None]:
     with registered():
         yield
 
 
+@cases.limit(120)
 def test_the_contract_holds() -> None:
-    run_state_machine_as_test(Contract, settings=look(12, 12))
+    run_state_machine_as_test(Contract, settings=cases.machine(12, 12))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0 if EXAMPLES else 600)
+@cases.limit(600)
 def test_the_contract_holds_for_long() -> None:
     SEEN.clear()
-    run_state_machine_as_test(Contract, settings=look(300, 30))
+    run_state_machine_as_test(Contract, settings=cases.machine(300, 30))
     print(dict(SEEN))
     assert SEEN["windows"] > 10_000
+    routes = ("append", "rewind", "compact", "revert")
+    for name in (*FORMATS, *routes, *(f"{route} refused" for route in routes), "refused windows", "stored as sent"):
+        assert SEEN[name] > 100, name
 
 
-@pytest.mark.parametrize("strategy", ["budget", "strip_tool_results", "skip_parts", "last_n"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "budget",
+        "last_n",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("strip_tool_results", "skip_parts")),
+    ],
+)
 def test_a_turn_of_300_calls(strategy: str) -> None:
     machine = Contract()
     config = {"limit": 200} if strategy == "last_n" else {}

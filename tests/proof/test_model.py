@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,6 +20,7 @@ from hypothesis.stateful import (
 
 from fastpaca.errors import BudgetTooSmallError, FastpacaError
 from fastpaca.log import MemoryDisk
+from tests.support import cases
 from tests.support.conversations import specs, texts, tokens
 from tests.support.memory import ALL_TOKENS, append, describe, memory_engine, replay, verify, window, write
 from tests.support.model import Live, Model, New, Refused
@@ -376,32 +376,14 @@ class BesideLastN(Beside):
         assert len(others) <= self.limit or others <= needed, f"{len(others)} beside head and pins"
 
 
-# The same cases each time, so that a new one that fails belongs to who looks for it: `FASTPACA_EXAMPLES=2000 pytest
-# tests/proof/test_model.py` tries other ones. No shrinking: it takes minutes.
-EXAMPLES = int(os.environ.get("FASTPACA_EXAMPLES", "0"))
-
-
-def look(examples: int, steps: int) -> settings:
-    return settings(
-        max_examples=EXAMPLES or examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.reuse, Phase.generate],
-        report_multiple_bugs=False,
-        database=None,
-        derandomize=EXAMPLES == 0,
-    )
-
-
-@pytest.mark.timeout(0 if EXAMPLES else 120)
+@cases.limit(120)
 @pytest.mark.parametrize("machine", [Beside, BesideLastN])
 def test_the_engine_is_the_model(machine: type[Beside]) -> None:
-    run_state_machine_as_test(machine, settings=look(60, 25))
+    run_state_machine_as_test(machine, settings=cases.machine(25, 25))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0 if EXAMPLES else 600)
+@cases.limit(600)
 @pytest.mark.parametrize("machine", [Beside, BesideLastN])
 def test_the_engine_is_the_model_for_long(machine: type[Beside]) -> None:
-    run_state_machine_as_test(machine, settings=look(400, 40))
+    run_state_machine_as_test(machine, settings=cases.machine(400, 40))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fastpaca.providers import FORMATS, Violation, check, rules
 from tests.providers import cases_anthropic, cases_openai, cases_openai_responses
 from tests.providers.case import Case
+from tests.support.cases import EXAMPLES
 
 CASES: dict[str, list[Case]] = {
     "openai": cases_openai.CASES,
@@ -103,9 +104,22 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=50)
-@given(messages=st.lists(JSON, max_size=4), system=JSON)
-def test_no_request_makes_a_rule_raise(name: str, messages: list[Any], system: Any) -> None:
+@pytest.mark.parametrize("count", [15, pytest.param(400, marks=pytest.mark.slow)])
+def test_no_request_makes_a_rule_raise(name: str, count: int) -> None:
+    tried: list[int] = []
+
+    @settings(max_examples=EXAMPLES or count)
+    @given(messages=st.lists(JSON, max_size=4), system=JSON)
+    def check_any(messages: list[Any], system: Any) -> None:
+        check_request(name, messages, system)
+        tried.append(len(messages))
+
+    check_any()
+    assert len(tried) >= count
+    assert max(tried) > 1
+
+
+def check_request(name: str, messages: list[Any], system: Any) -> None:
     request = {"messages": messages, "input": messages, "system": system, "instructions": system, "tools": messages}
     check(name, request, model="claude-opus-4-8", strict=True)
     check(name, system, strict=True)
