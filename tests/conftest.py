@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import httpx
@@ -12,6 +13,14 @@ from tests.support import cases
 from tests.support.server import Server
 
 cases.load()
+# Collecting makes objects that stay. `pytest_collection_finish` turns it on again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is left out for good: else each test that makes many objects has all of it walked again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,10 @@ import pytest
 
 from tests.support.examples import ROOT, blocks, run_python
 
+SLOW = {"integrations"}
+"""Pages whose examples load whole frameworks."""
 EXAMPLES = [
-    pytest.param(example, id=f"{page.stem}-{number}")
+    pytest.param(example, id=f"{page.stem}-{number}", marks=[pytest.mark.slow] if page.stem in SLOW else [])
     for page in sorted((ROOT / "docs").glob("*.md"))
     for number, example in enumerate(blocks(page, "python"))
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import fastpaca
 from fastpaca.cli import main
 from fastpaca.errors import BudgetTooSmallError
+from tests.support.cases import seeds
 from tests.support.explained import check_explained
 from tests.support.walk import CONTEXT, POLICIES, Walk
 
@@ -35,19 +37,21 @@ def explained(walk: Walk, **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: json.dumps(policy["config"]))
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(1, of=4))
 def test_everything_is_accounted_for(seed: int, policy: dict[str, Any]) -> None:
     walk = Walk(seed, policy=policy)
     then: dict[int, dict[str, Any]] = {}
+    fitted = 0
     for _ in range(50):
         walk.step()
         window = explained(walk, budget_tokens=10_000)
         check_explained(window, walk.described["last_seq"])
         then[walk.versions[-1]] = window
-        try:
-            check_explained(explained(walk, budget_tokens=120), walk.described["last_seq"])
-        except BudgetTooSmallError:
-            continue
+        with contextlib.suppress(BudgetTooSmallError):
+            small = explained(walk, budget_tokens=120)
+            check_explained(small, walk.described["last_seq"])
+            fitted += 1
+    assert fitted > 10
     for version, expected in then.items():
         assert explained(walk, budget_tokens=10_000, at_version=version) == expected
     walk.close()
@@ -140,7 +144,7 @@ def test_the_command_asks_a_server(http: httpx.Client, server: Server, capsys: p
     assert "expected http://host:port or https://host, got 'ftp://here'" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal, which Windows does not have")
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_colours_in_a_terminal_alone(tmp_path: Path, no_color: str) -> None:
     make(tmp_path / "data")

@@ -17,6 +17,7 @@ from fastpaca.log import MemoryDisk
 from tests.formats.blocks import USER, Json, converted, result, said, text, thinking, use
 from tests.formats.shapes import grows
 from tests.formats.valid import fetched, violations
+from tests.support.cases import seeds
 from tests.support.memory import append, memory_engine, write
 
 
@@ -205,7 +206,7 @@ def step(rng: random.Random, engine: Engine, n: int) -> None:
             append(engine, "c", [message])
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(3, of=12))
 def test_rewrites_keep_windows_valid_and_growing(seed: int) -> None:
     rng = random.Random(seed)
     disk = MemoryDisk()

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from fastpaca import _core, errors, types
 from fastpaca.log.base import Family
 
@@ -28,6 +30,7 @@ def test_formats() -> None:
     assert ("parts", *get_args(types.Format)) == _core.FORMATS
 
 
+@pytest.mark.slow  # A second, and `make check` asks the same.
 def test_the_blocking_interface_is_fresh() -> None:
     ran = subprocess.run([sys.executable, "tools/make_sync.py", "--check"], cwd=ROOT, check=False, capture_output=True)
     assert ran.returncode == 0, ran.stderr.decode()
