@@ -237,7 +237,8 @@ class Model:
                 continue
             call.repaired = True
             items.insert(unit[-1] + 1, repair(call, items[unit[-1]].end, self.version + 1))
-            if call.group is self.list.group:
+            # By number: a group that was taken back is another object than the one that is still open.
+            if self.log[call.seq - 1].group == self.list.group_seq:
                 self.list.group, self.list.answered = None, False
 
     def joined(self, pieces: Sequence[Live | New]) -> list[Live | New]:
