@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import fastpaca
-from fastpaca import cli
+from fastpaca import cli, transfer
 from tests.support.data import DATA, needs_data
 from tests.support.server import Server
 from tests.transfer.conftest import Json, Target, lines, write
@@ -78,13 +78,16 @@ def test_round_trip(target: Target, tmp_path: Path) -> None:
 
 def test_back_into_its_own_store(target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(target)
+    with target.open() as store:
+        counted = {"usage": {"input_tokens": 9, "window_version": 7}}
+        store.context(f"{target.prefix}native").append({"role": "assistant", "content": "Counted.", **counted})
     path = tmp_path / "all.jsonl"
     for more in ([], ["--all"]):
         assert cli.main(["export", *target.arguments, "--prefix", target.prefix, "-o", str(path), *more]) == 0
         capsys.readouterr()
         assert cli.main(["import", str(path), *target.arguments, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
-        assert (found["imported"], found["present"]) == (0, 7 + 480 + 0 + 6)
+        assert (found["imported"], found["present"]) == (0, 8 + 480 + 0 + 6)
 
 
 def test_what_a_line_holds(target: Target, tmp_path: Path) -> None:
@@ -98,6 +101,17 @@ def test_what_a_line_holds(target: Target, tmp_path: Path) -> None:
     assert {"token_count", "inserted_at", "created_at", "metadata"} <= set(rest[0]["message"])
     _, *shown = export(target, tmp_path, name)
     assert [line["message"]["seq"] for line in shown] == [1, 2, 3, 4, 5, 10]
+
+
+def test_what_comes_meanwhile_is_left_for_the_next(directory: Target) -> None:
+    with directory.open() as store:
+        chat = store.context("a", budget=1000)
+        chat.append(lines(1))
+        for rewound_too in (False, True):
+            exported = transfer.dump(store, ["a"], all=rewound_too)
+            head = json.loads(next(exported))
+            chat.append({"role": "user", "content": "Meanwhile"})
+            assert len(list(exported)) == head["context"]["last_seq"]
 
 
 @pytest.mark.parametrize("format", ["openai", "openai-responses", "anthropic", "ai-sdk", "ai-sdk-ui"])

@@ -68,6 +68,17 @@ def test_what_came_after_an_import_stays(directory: Target, tmp_path: Path, caps
     assert len(directory.messages("chat")) == 9
 
 
+def test_what_was_taken_back_is_imported_again(directory: Target, tmp_path: Path) -> None:
+    """By then the first import's request is no longer what the log holds."""
+    path = write(tmp_path / "chat.jsonl", *lines(2))
+    for count in (0, 3, 0):
+        assert directory.load(path) == 0
+        there = directory.messages("chat")
+        assert [told(message) for message in there] == [told(each) for each in lines(2)]
+        with directory.open() as store:
+            store.context("chat").rewind(there[count - 1]["seq"] if count else 0)
+
+
 @pytest.mark.parametrize(
     "change",
     [{"content": "Question 7"}, {"id": "other"}, {"metadata": {"n": 1.0}}, {"created_at": "2026-05-05T00:00:00Z"}],
@@ -195,6 +206,24 @@ def test_somebody_else_writes_meanwhile(directory: Target, tmp_path: Path) -> No
     assert not found.ok
     assert (found.imported, found.left_out, len(logged)) == (500, 1100, 501)
     assert "version" in found.problems.first[0]
+
+
+def test_somebody_else_writes_before_the_first_batch(directory: Target, tmp_path: Path) -> None:
+    path = write(tmp_path / "chat.jsonl", *lines(2))
+    with directory.open() as store:
+        store.context("chat", budget=9000)
+        read = 0
+
+        def meddle(_report: Report, size: int) -> None:
+            nonlocal read
+            read += 1
+            if read == 2:
+                store.context("chat").append({"role": "user", "content": "Me too"})
+
+        found = transfer.load(store, [path], Options(settings={"policy": POLICY}), progress=meddle)
+        assert store.context("chat").info().last_seq == 1
+    assert (found.imported, found.left_out) == (0, 8)
+    assert "somebody else writes" in found.problems.first[0]
 
 
 def test_orphans_are_reported(directory: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
