@@ -105,3 +105,75 @@ def test_pages_hear_what_we_refuse_and_nothing_of_what_a_model_says() -> None:
     assert told == {"type": "error", "error": "answer_failed", "message": "the answer could not be completed"}
     told = json.loads(failed(errors.TombstonedError("the context is deleted")).data)
     assert told == {"type": "error", "error": "tombstoned", "message": "the context is deleted"}
+
+
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "Zm9v"}
+SAID = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "Once upon", "annotations": []}],
+}
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "look", "arguments": '{"at":1}'}
+
+
+def test_a_response_is_its_items() -> None:
+    delta = {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "item_id": "msg_1"}
+    done = [{"type": "response.output_item.done", "output_index": n, "item": i} for n, i in enumerate((THOUGHT, SAID))]
+    answer = fed(
+        {"type": "response.created", "response": {}},
+        done[0],
+        {**delta, "delta": "Once"},
+        {**delta, "delta": " upon"},
+        done[1],
+        {"type": "response.some_day", "item": {}},
+    )
+    assert (answer.text, answer.is_complete) == ("Once upon", False)
+    # What had no event of its own stands in the last one.
+    response = {"output": [THOUGHT, SAID, CALL], "usage": {"input_tokens": 40, "output_tokens": 9}}
+    list(answer.feed({"type": "response.completed", "response": response}))
+    answer.end()
+    usage = {"input_tokens": 40, "output_tokens": 9, "window_version": 2}
+    assert answer.messages(2) == [THOUGHT, SAID, {**CALL, "usage": usage}]
+
+
+def test_a_response_that_fails() -> None:
+    error = {"code": "server_error", "message": "sorry"}
+    with pytest.raises(errors.FailedAnswerError, match="server_error: sorry"):
+        fed({"type": "response.failed", "response": {"status": "failed", "error": error}})
+
+
+def blocks(*deltas: tuple[int, Json]) -> list[Json]:
+    return [{"type": "content_block_delta", "index": index, "delta": delta} for index, delta in deltas]
+
+
+def test_blocks_of_anthropic() -> None:
+    start = {"type": "content_block_start"}
+    use = {"type": "tool_use", "id": "t1", "name": "look", "input": {}}
+    thinking = {"type": "thinking", "thinking": "Hm, well.", "signature": "c2ln"}
+    chunks: list[Json] = [
+        {"type": "message_start", "message": {"usage": {"input_tokens": 4}}},
+        {**start, "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
+        *blocks(
+            (0, {"type": "thinking_delta", "thinking": "Hm,"}), (0, {"type": "thinking_delta", "thinking": " well."})
+        ),
+        *blocks((0, {"type": "signature_delta", "signature": "c2ln"})),
+        {"type": "content_block_stop", "index": 0},
+        {**start, "index": 1, "content_block": {"type": "text", "text": ""}},
+        *blocks((1, {"type": "text_delta", "text": "Let me"}), (1, {"type": "text_delta", "text": " look."})),
+        {"type": "content_block_stop", "index": 1},
+        {**start, "index": 2, "content_block": use},
+        *blocks((2, {"type": "input_json_delta", "partial_json": '{"at":'})),
+    ]
+    text = {"type": "text", "text": "Let me look."}
+    partial = fed(*chunks).messages(None)
+    assert partial == [
+        {"role": "assistant", "id": "a-1", "content": [thinking, text], "metadata": {"status": "interrupted"}}
+    ]
+    assert fed(*chunks[:6]).messages(None) == []  # thinking alone says nothing
+    ends: list[Json] = [{"type": "content_block_stop", "index": 2}, {"type": "message_stop"}]
+    for rest, arguments in (("1}", {"at": 1}), ("", {"_unparsed": '{"at":'})):
+        answer = fed(*chunks, *blocks((2, {"type": "input_json_delta", "partial_json": rest})), *ends)
+        answer.end()
+        assert answer.messages(None)[0]["content"] == [thinking, text, {**use, "input": arguments}]
