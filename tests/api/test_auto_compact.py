@@ -108,6 +108,7 @@ def failing(messages: Any) -> str:
 FAILURES: list[tuple[Any, type[Exception]]] = [
     (failing, OSError),
     (lambda **_: "word " * 2000, errors.SummaryNotSmallerError),
+    (lambda messages: {"from_seq": 1, "to_seq": messages[-1]["seq"]}, errors.SummaryNotSmallerError),
     (lambda **_: "  ", errors.EmptyReplacementError),
     (lambda **_: [], errors.EmptyReplacementError),
     (lambda **_: None, errors.InvalidError),
@@ -177,6 +178,32 @@ def test_what_comes_during_a_slow_summary_is_kept(store: Any, name: str) -> None
     assert texts(chat)[0] == "A summary."
     assert texts(chat)[-2:] == ["meanwhile one", "meanwhile two"]
     assert chat.info().last_seq == 18
+
+
+def test_what_is_due_again_by_then_follows_and_nothing_behind_the_end(store: Any, name: str) -> None:
+    chat = started(store, name)
+    begun, go = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def fn(messages: Any) -> str:
+        calls.append(len(messages))
+        begun.set()
+        assert go.wait(10)
+        return "A summary."
+
+    with chat.auto_compact(fn) as auto:
+        grown(chat)
+        while not begun.is_set():
+            auto.wait(0.02)
+        grown(chat)
+        go.set()
+        assert auto.wait(10)
+        assert not chat.info().needs_compaction
+    assert len(calls) == 2
+    grown(chat)
+    assert chat.info().needs_compaction
+    assert auto.wait(10)
+    assert len(calls) == 2
 
 
 def test_one_at_a_time(store: Any, name: str) -> None:
