@@ -51,6 +51,15 @@ def test_the_chain_is_written_with_the_next_operation(store: Any, name: str) -> 
     assert info.policy == {"strategy": "last_n", "config": {"limit": 4}}
 
 
+def test_a_chain_that_was_refused_is_not_forgotten(store: Any, name: str) -> None:
+    chat = store.context(name).model("gpt-4o").budget(0)
+    with pytest.raises(errors.InvalidError) as refused:
+        chat.append(user("hi"))
+    assert refused.value.field == "token_budget"
+    chat.budget(500).append(user("hi"))
+    assert (chat.info().token_budget, chat.info().model) == (500, "gpt-4o")
+
+
 def test_the_same_configuration_changes_nothing(store: Any, name: str) -> None:
     chat = store.context(name, budget=500, metadata={"a": 1})
     version = chat.info().version

@@ -132,6 +132,8 @@ def test_the_end_of_a_deleted_context(store: Any, name: str) -> None:
         next(chat.subscribe(cursor=version + 1))
     with pytest.raises(errors.TombstonedError):
         chat.draft("m", 0, "x")
+    with pytest.raises(errors.TombstonedError), chat.lease():
+        pass
 
 
 def test_a_context_deleted_while_it_is_read(store: Any, name: str) -> None:

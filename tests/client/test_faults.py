@@ -11,6 +11,9 @@ import httpx
 import pytest
 
 from fastpaca import errors
+from fastpaca.client import attempts
+from fastpaca.client.answers import Failure
+from fastpaca.client.options import Options
 from tests.client.conftest import Connect
 from tests.support import proxy as faults
 from tests.support.proxy import Proxy, answer
@@ -97,6 +100,17 @@ def test_who_has_to_wait_too_long_is_told_at_once(connect: Connect, proxy: Proxy
         with pytest.raises(errors.UnavailableError):
             store.context(name, budget=1000)
         assert time.monotonic() - began < 4
+
+
+def test_pauses_grow_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.25)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+    options = Options.checked("http://host", None, timeout=1, retries=8, deadline=10**6)
+    patience = attempts.Attempts(options)
+    failure = Failure(errors.TransportError("gone"), again=True, after_s=1.0)
+    assert [patience.pause_s(failure) for _ in range(8)] == [1.25, 1.5, 2.0, 3.0, 5.0, 9.0, 9.0, 9.0]
+    with pytest.raises(errors.TransportError):
+        patience.pause_s(failure)
 
 
 def test_the_deadline_ends_it(connect: Connect, proxy: Proxy, name: str) -> None:

@@ -143,6 +143,16 @@ def test_compact(http: httpx.Client) -> None:
     assert len(http.get(f"{path}/messages").json()["messages"]) == 6
 
 
+@pytest.mark.parametrize("body", [b"", b"{}", b' {"if_version": 5} '])
+def test_revert(http: httpx.Client, body: bytes) -> None:
+    path = create(http, f"reverted-{len(body)}", 4)
+    summary = {"role": "system", "content": "they talked"}
+    http.post(f"{path}/compact", json={"from_seq": 1, "to_seq": 2, "replacement": summary}).raise_for_status()
+    reverted = http.post(f"{path}/compactions/5/revert", content=body)
+    assert (reverted.status_code, reverted.json()["version"]) == (200, 6)
+    assert [each["seq"] for each in http.get(f"{path}/window").json()["messages"]] == [1, 2, 3, 4]
+
+
 def test_metadata_merges(http: httpx.Client) -> None:
     path = create(http, "meta", metadata={"a": 1, "b": 2})
     patched = http.patch(f"{path}/metadata", json={"b": None, "c": 3})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastpaca.errors import ClosedError, OutcomeUnknownError, PoisonedError, StoreLockedError
-from fastpaca.log import Commit, Family
+from fastpaca.log import Commit, Family, group
 from fastpaca.log.feed import decode_entry, decode_position
 from tests.support.faulty_log import Faults, Outcomes, record_key
 from tests.support.patience import until
@@ -90,6 +90,28 @@ def test_the_group_callback_follows_its_commits_on_one_thread(faulty: Backend) -
     assert [(size, reported) for size, reported, _ in groups] == [(1, 1), (40, 41)]
     assert len({thread for *_, thread in groups}) == 1
     assert faults.syncs == 2
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "sizes"), [("GROUP_BYTES_MAX", 100, [1, 2, 2]), ("GROUP_PUTS_MAX", 3, [1, 2, 2])]
+)
+def test_a_group_is_bounded(
+    faulty: Backend, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(group, bound, most)
+    faults = Faults()
+    log, outcomes = faulty.open(faults), Outcomes()
+    groups: list[int] = []
+    log.observe(lambda commits: groups.append(len(commits)))
+    faults.hold()
+    log.submit(outcomes.commit("c", 0))
+    assert faults.at_sync.wait(5)
+    for version in range(1, 5):
+        log.submit(outcomes.commit("c", version, value=b"x" * 60))
+    faults.release()
+    outcomes.wait(5)
+    log.close()
+    assert groups == sizes
 
 
 def test_a_callback_that_raises_stops_nothing(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:

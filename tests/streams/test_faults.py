@@ -22,7 +22,7 @@ from fastpaca.log import MemoryLog
 from fastpaca.streams import subscription
 from tests.support.memory import append, write
 from tests.support.served import served
-from tests.support.websocket import CLOSE, Client
+from tests.support.websocket import CLOSE, PING, Client, frame
 
 STREAM = "/v1/contexts/chat/stream"
 SSE = f"GET {STREAM} HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n".encode()
@@ -104,6 +104,30 @@ def test_who_takes_nothing_is_cut_off(stack: Stack, kind: str, monkeypatch: pyte
         stuck.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stack.say("x" * 1_000_000, count=12)
         stack.opened("sse").socket.close()
+
+
+@pytest.mark.parametrize("kind", ["sse", "websocket"])
+def test_who_reads_again_is_not_cut_off(stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "STUCK_S", 1.0)
+    monkeypatch.setattr(subscription, "QUEUE_BYTES_MAX", 1 << 30)
+    with stack.opened(kind) as slow:
+        stack.say("x" * 1_000_000, count=12)
+        stack.say("the last of many")
+        read_up_to(slow.socket, b"the last of many")
+        time.sleep(1.2)
+        stack.say("one more")
+        read_up_to(slow.socket, b"one more")
+        if kind == "websocket":
+            slow.socket.sendall(frame(PING, b"still there?"))
+            read_up_to(slow.socket, b"still there?")
+
+
+def read_up_to(connection: socket.socket, text: bytes) -> None:
+    tail = b""
+    while text not in tail:
+        chunk = connection.recv(1 << 18)
+        assert chunk
+        tail = tail[-len(text) :] + chunk
 
 
 def test_data_that_can_not_be_read_ends_a_stream_with_its_error(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

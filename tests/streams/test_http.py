@@ -75,6 +75,8 @@ def sse(http: httpx.Client, path: str, headers: dict[str, str] | None = None, **
     with http.stream("GET", f"{path}/stream", params=query, headers={**SSE, **(headers or {})}) as response:
         assert response.status_code == 200
         assert response.headers["content-type"] == "text/event-stream"
+        # Neither a cache nor a proxy's buffer may hold frames back.
+        assert (response.headers["cache-control"], response.headers["x-accel-buffering"]) == ("no-store", "no")
         yield events(response)
 
 
