@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -274,8 +275,11 @@ def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write(service.engine, "chat", "configure")
     streams = stream.Streams(service)
 
+    ends: list[Any] = []
+
     async def run() -> None:
-        async with streams.subscribed({}, "chat", {}) as frames:
+        async with streams.subscribed({stream.STREAM_ENDS: ends}, "chat", {}) as frames:
+            assert ends == [frames.end]
             batches = streams.batches(frames)
             assert [frame.type for frame in await anext(batches)] == ["ping"]
             service.engine.hub.draft("chat", "m", 0, "x")
@@ -285,9 +289,35 @@ def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert (ping.type, dropped.fields["dropped"]) == ("ping", True)
             await asyncio.to_thread(append, service.engine, "chat", [{"role": "user", "content": "one"}])
             assert [frame.type for frame in await anext(batches)] == ["message", "window"]
+            await batches.aclose()  # type: ignore[attr-defined]
+            looks = count()
+            monkeypatch.setattr(service.engine.hub, "sweep", lambda: next(looks))
+            await asyncio.sleep(0.2)
+            assert next(looks) == 0
 
     asyncio.run(run())
     assert streams.open == 0
+    assert ends == []
+    service.close()
+
+
+def test_no_ping_among_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "PING_S", 1.0)
+    service = Service(Config(data_dir=tmp_path), lambda _: MemoryLog())
+    service.open()
+    write(service.engine, "chat", "configure")
+    streams = stream.Streams(service)
+
+    async def run() -> None:
+        async with streams.subscribed({}, "chat", {}) as frames:
+            batches = streams.batches(frames)
+            for n in range(15):
+                loop = asyncio.get_running_loop()
+                loop.call_later(0.1, service.engine.hub.draft, "chat", "m", n, "x")
+                assert [frame.type for frame in await anext(batches)] == ["draft"]
+            assert [frame.type for frame in await anext(batches)] == ["ping"]
+
+    asyncio.run(run())
     service.close()
 
 

@@ -90,7 +90,6 @@ class Protocol(CutsOff, HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins, perhaps behind one whose answer is a stream."""
         super().on_message_begin()
-        self.head_bytes = 0
         cast("dict[str, Any]", self.scope)[STREAM_ENDS] = self.stream_ends
 
     def shutdown(self) -> None:
