@@ -14,7 +14,7 @@ BUILT := .venv/.built
 NODE := $(if $(shell command -v npm),tests/node/node_modules/.package-lock.json)
 RUST := Cargo.toml Cargo.lock rust/Cargo.toml rust/build.rs $(shell find rust/src -name '*.rs')
 
-.PHONY: run test test-python test-rust check fast format bench bench-quick bench-http fuzz wheel clean
+.PHONY: run test test-python test-rust exhaustive check fast format bench bench-quick bench-http fuzz wheel clean
 
 run: $(BUILT) ## Build, and serve on 127.0.0.1:4000 with the store in ./data
 	$(BIN)/fastpaca serve
@@ -26,6 +26,9 @@ test-python: $(BUILT) $(NODE)
 
 test-rust:
 	cargo test --workspace --quiet
+
+exhaustive: ## The token counter on every character and every short text; minutes, for changes of the counter alone
+	cargo test --release --package fastpaca-core --test encoder -- --ignored
 
 check: $(BUILT) $(NODE) ## Formatters, linters, types, stubs and the fast tests
 	cargo fmt --all --check

@@ -24,7 +24,7 @@ CHECKS = {"ai-sdk": model_faults, "ai-sdk-ui": ui_faults}
 GROWS = {"ai-sdk": model_grows, "ai-sdk-ui": ui_grows}
 MODELS = [None, "gemini-3-pro", "gpt-5", "claude-sonnet-4-5", "claude-opus-4-8"]
 FORMATS = [name for name in _core.FORMATS if name != "parts"]
-FIRST = 40
+FIRST = 10
 """Of so many conversations of each set the fast tests look at one."""
 
 
