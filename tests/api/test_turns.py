@@ -337,11 +337,22 @@ def no_answer(messages: Any) -> None:
     """Forgets to return what it made."""
 
 
+class Whole:
+    """Of a call without `stream=True`: iterated, it gives its fields, as the models of client libraries do."""
+
+    def model_dump(self) -> dict[str, Any]:
+        return dict(self)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        yield "id", "chatcmpl-1"
+
+
 NO_ANSWERS: list[tuple[Any, type[Exception], str]] = [
     (no_answer, errors.UnknownChunkError, "NoneType"),
     (gives(5), errors.UnknownChunkError, "int"),
     (gives("a whole answer"), errors.UnknownChunkError, "str"),
     (gives({"choices": []}), errors.UnknownChunkError, "dict"),
+    (gives(Whole()), errors.UnknownChunkError, "Whole"),
     (gives([b"bytes"]), errors.UnknownChunkError, "bytes"),
     (gives([None]), errors.UnknownChunkError, "NoneType"),
     (gives([{"foo": 1}]), errors.UnknownChunkError, "dict"),
