@@ -12,6 +12,8 @@ pub(super) struct Parts {
     pub count: usize,
     /// A single text that is written as a string.
     is_string: bool,
+    /// That text is white space alone.
+    is_blank: bool,
     /// How text parts are called.
     kind: TextKind,
 }
@@ -47,6 +49,7 @@ impl Parts {
         if self.count == 0 && !in_array {
             self.json.raw(raw);
             self.is_string = true;
+            self.is_blank = is_blank(raw);
             self.count = 1;
             return;
         }
@@ -94,6 +97,6 @@ impl Parts {
     }
 
     pub(super) fn is_blank(&self) -> bool {
-        self.count == 0 || (self.is_string && std::str::from_utf8(&self.json.0).is_ok_and(is_blank))
+        self.count == 0 || (self.is_string && self.is_blank)
     }
 }

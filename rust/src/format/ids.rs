@@ -43,7 +43,7 @@ struct Open {
 pub struct Ids {
     rule: IdRule,
     /// Hashes of the ids shown; two that collide cost one of them its name, no more.
-    used: HashSet<u64>,
+    used: BTreeSet<u64>,
     open: OpenCalls,
 }
 
@@ -156,7 +156,7 @@ impl Ids {
     /// No ids yet.
     #[must_use]
     pub fn new(rule: IdRule) -> Self {
-        Self { rule, used: HashSet::new(), open: OpenCalls::default() }
+        Self { rule, used: BTreeSet::new(), open: OpenCalls::default() }
     }
 
     /// Gives the calls and results of the next message their ids.
@@ -197,7 +197,8 @@ impl Ids {
     /// Bytes held in memory.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        self.used.capacity() * 9 + self.open.resident_bytes()
+        // Nodes are at least half full.
+        self.used.len() * 16 + self.open.resident_bytes()
     }
 
     /// The id that a call is shown with, where it can't be the one given.

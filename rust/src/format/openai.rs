@@ -46,7 +46,7 @@ impl Assistant {
 
     /// Nothing that the API would take: an assistant message needs content or calls.
     fn is_empty(&self) -> bool {
-        self.content.is_blank() && self.refusal.is_none() && self.audio.is_none() && !self.has_calls()
+        !self.has_calls() && self.content.is_blank() && self.refusal.is_none() && self.audio.is_none()
     }
 
     /// What the model said aloud is named by its id; the API takes no other media from it.

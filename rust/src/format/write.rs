@@ -41,11 +41,12 @@ pub(super) fn texts<'p, 'a>(blocks: &'p [Piece<'a>]) -> impl Iterator<Item = &'p
 
 /// A name as OpenAI and Anthropic take it for a tool: letters, digits, `_` and `-`, at most 64.
 pub(super) fn tool_name(name: &str) -> Raw<'_> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !name.is_empty() && name.len() <= 64 && name.chars().all(is_plain) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !name.is_empty() && name.len() <= 64 && name.bytes().all(is_plain) {
         return name.into();
     }
-    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(64).collect();
+    let plain = |c: char| u8::try_from(c).is_ok_and(is_plain);
+    let plain: String = name.chars().map(|c| if plain(c) { c } else { '_' }).take(64).collect();
     if plain.is_empty() {
         "unknown".into()
     } else {

@@ -94,14 +94,35 @@ fn has_long_escape(bytes: &[u8]) -> bool {
 
 /// Appends `text` as a JSON string, minimally escaped.
 pub(crate) fn quote_into(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
-    if text.bytes().fold(0, |found, byte| found | u8::from(matches!(byte, b'"' | b'\\' | ..b' '))) == 0 {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        return out.push(b'"');
+    let bytes = text.as_bytes();
+    if bytes.iter().fold(0, |found, byte| found | u8::from(*byte < b' ')) != 0 {
+        // Writing into memory can't fail.
+        let _ = serde_json::to_writer(out, text);
+        return;
     }
-    // Writing into memory can't fail.
-    let _ = serde_json::to_writer(out, text);
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        if word.iter().fold(0, |found, byte| found | u8::from(is_mark(*byte))) == 0 {
+            out.extend_from_slice(word);
+        } else {
+            word.iter().for_each(|byte| push_escaped(*byte, out));
+        }
+    }
+    rest.iter().for_each(|byte| push_escaped(*byte, out));
+    out.push(b'"');
+}
+
+fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\')
+}
+
+fn push_escaped(byte: u8, out: &mut Vec<u8>) {
+    if is_mark(byte) {
+        out.push(b'\\');
+    }
+    out.push(byte);
 }
 
 /// `text` as a JSON string, minimally escaped.

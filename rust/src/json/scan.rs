@@ -26,6 +26,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
@@ -38,6 +39,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over `byte` if it comes next.
+    #[inline]
     pub fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -50,9 +52,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a key and its colon and gives what stands between its quotes; of a key with an escaped quote, what
-    /// stands before that.
+    /// stands before that. Nothing where no key comes next.
+    #[inline]
     pub(crate) fn key(&mut self) -> Option<&'a str> {
-        let start = self.eat(b'"').then_some(self.at)?;
+        let start = (self.peek()? == b'"').then_some(self.at + 1)?;
         let end = start + next_quote(self.text.as_bytes().get(start..)?)?;
         self.at = end + 1;
         self.eat(b':');
@@ -104,23 +107,24 @@ impl<'a> Cursor<'a> {
 
 /// The offset behind the string that starts at `start`. Texts are full of escaped line breaks, so only quotes are looked
 /// for; one that an odd number of backslashes stands before is escaped.
+#[inline]
 pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
     let from = start + 1;
-    let Some(quote) = bytes.get(from..).and_then(next_quote).map(|found| from + found) else { return bytes.len() };
-    if is_escaped(bytes, from, quote) {
+    match bytes.get(from..).and_then(next_quote).map(|found| from + found) {
         // A text that quotes something does so often.
-        end_among_quotes(bytes, from, quote + 1)
-    } else {
-        quote + 1
+        Some(quote) if bytes.get(quote - 1) == Some(&b'\\') => end_among_quotes(bytes, from, quote),
+        Some(quote) => quote + 1,
+        None => bytes.len(),
     }
 }
 
 /// The first `"`. Keys are short, so a few words are looked at here before the vector search, whose call costs more than
 /// they do.
+#[inline]
 fn next_quote(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.get(..BLOCK_BYTES).unwrap_or(bytes).as_chunks::<8>();
     let mut at = 0;
-    while at < 32 {
-        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+    for word in words {
         let marks = quotes(word);
         if marks != 0 {
             return Some(at + marks.trailing_zeros() as usize / 8);
@@ -130,28 +134,38 @@ fn next_quote(bytes: &[u8]) -> Option<usize> {
     bytes.get(at..).and_then(|rest| memchr(b'"', rest)).map(|found| at + found)
 }
 
-/// As [`string_end`] for a string whose inside begins at `from`, where no quote before `at` ends it.
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 32;
+
+/// As [`string_end`] for a string whose inside begins at `from`; at `at`, behind a backslash, stands its first quote.
+#[inline(never)]
 fn end_among_quotes(bytes: &[u8], from: usize, mut at: usize) -> usize {
-    let (blocks, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<32>();
-    for block in blocks {
-        // The compiler makes this a few vector instructions.
-        let quotes_found = block.iter().fold(0, |found, byte| found | u8::from(*byte == b'"'));
-        if quotes_found != 0 {
-            for (word, at) in block.as_chunks::<8>().0.iter().zip((at..).step_by(8)) {
-                let mut marks = quotes(word);
-                while marks != 0 {
-                    let quote = at + marks.trailing_zeros() as usize / 8;
-                    if !is_escaped(bytes, from, quote) {
-                        return quote + 1;
-                    }
-                    marks &= marks - 1;
-                }
+    let end_in = |inside: Range<usize>| {
+        let mut places = inside.clone().zip(bytes.get(inside).unwrap_or_default());
+        places.find(|(at, byte)| **byte == b'"' && !is_escaped(bytes, from, *at)).map(|(quote, _)| quote + 1)
+    };
+    while let Some(block) = bytes.get(at - 2..).and_then(|rest| rest.first_chunk()) {
+        if may_hold_end(block) {
+            if let Some(end) = end_in(at..at + BLOCK_BYTES) {
+                return end;
             }
         }
-        at += 32;
+        at += BLOCK_BYTES;
     }
-    let mut ends = (at..).zip(rest).filter(|(quote, byte)| **byte == b'"' && !is_escaped(bytes, from, *quote));
-    ends.next().map_or(bytes.len(), |(quote, _)| quote + 1)
+    end_in(at..bytes.len()).unwrap_or(bytes.len())
+}
+
+/// False where each quote behind the first two bytes stands behind one backslash alone: such a quote is escaped. The
+/// compiler makes this a few vector instructions.
+fn may_hold_end(block: &[u8; BLOCK_BYTES + 2]) -> bool {
+    let [second_before @ .., _, _] = block;
+    let [_, before @ .., _] = block;
+    let [_, _, bytes @ ..] = block;
+    let places = bytes.iter().zip(before).zip(second_before);
+    let found = places.fold(0, |found, ((byte, before), second_before)| {
+        found | (u8::from(*byte == b'"') & (u8::from(*before != b'\\') | u8::from(*second_before == b'\\')))
+    });
+    found != 0
 }
 
 /// An odd number of backslashes stands before the quote, in a string whose inside begins at `from`.
@@ -164,10 +178,10 @@ const fn repeated(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The high bit of each byte that is a quote.
+/// The high bit of each byte that is a quote, up to the first one; what stands behind that may be anything.
 const fn quotes(word: &[u8; 8]) -> u64 {
     let differs = u64::from_le_bytes(*word) ^ repeated(b'"');
-    !(((differs & repeated(0x7f)) + repeated(0x7f)) | differs | repeated(0x7f))
+    differs.wrapping_sub(repeated(1)) & !differs & repeated(0x80)
 }
 
 /// One field of an object, borrowed from its text.

@@ -1,12 +1,15 @@
 //! Bodies of the usual shapes, read in one pass: texts, thinking, calls and results of the log's own parts, of Anthropic's
 //! blocks and of OpenAI's chat. What is rarer is left to the whole reading, which finds the same in what is read here.
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::{reasoning, tools};
-use crate::format::pieces::{Arguments, Call, Content, Normal, Output, Piece, What};
-use crate::json::{decode, Cursor, Object};
+use crate::format::pieces::{Content, Normal, Output, Piece, What};
+use crate::json::{decode, Cursor};
 use crate::message::{Holder, Role};
 
 /// The normal form; nothing for a body with anything unusual in it.
@@ -28,8 +31,7 @@ fn fields<'a>(cursor: &mut Cursor<'a>, mut take: impl FnMut(&'a str, &mut Cursor
     if !cursor.eat(b'{') {
         return None;
     }
-    while cursor.peek() == Some(b'"') {
-        let key = cursor.key()?;
+    while let Some(key) = cursor.key() {
         take(key, cursor)?;
         if !cursor.eat(b',') {
             break;
@@ -38,15 +40,15 @@ fn fields<'a>(cursor: &mut Cursor<'a>, mut take: impl FnMut(&'a str, &mut Cursor
     cursor.eat(b'}').then_some(())
 }
 
-/// Reads the elements of an array by `read`, each with its number.
+/// The elements of an array, each read by `push`.
 fn elements<'a>(
     cursor: &mut Cursor<'a>,
-    mut read: impl FnMut(usize, &mut Cursor<'a>) -> Option<Piece<'a>>,
+    push: impl Fn(&mut Cursor<'a>, &mut Vec<Piece<'a>>) -> Option<()>,
 ) -> Option<Vec<Piece<'a>>> {
     let mut pieces = Vec::with_capacity(2);
     cursor.eat(b'[');
     while cursor.peek()? != b']' {
-        pieces.push(read(pieces.len(), cursor)?);
+        push(cursor, &mut pieces)?;
         cursor.eat(b',');
     }
     cursor.eat(b']').then_some(pieces)
@@ -89,7 +91,7 @@ struct Message<'a> {
     role: Option<Role>,
     name: Option<&'a str>,
     parts: Option<Vec<Piece<'a>>>,
-    calls: Vec<Piece<'a>>,
+    calls: Option<Vec<Piece<'a>>>,
     /// `tool_call_id` of a message that is itself a result.
     call_id: Option<&'a str>,
     is_error: bool,
@@ -97,23 +99,16 @@ struct Message<'a> {
 
 impl<'a> Message<'a> {
     fn field(&mut self, key: &str, cursor: &mut Cursor<'a>) -> Option<()> {
-        let is_list = cursor.peek() == Some(b'[');
-        match key {
-            "parts" if is_list && self.parts.is_none() => {
-                self.parts = Some(elements(cursor, |index, cursor| part("parts", index, cursor))?);
-                return Some(());
-            }
-            "content" if is_list && self.parts.is_none() => {
-                self.parts = Some(elements(cursor, |index, cursor| part("content", index, cursor))?);
-                return Some(());
-            }
-            "tool_calls" if is_list => {
-                self.calls = elements(cursor, chat_call)?;
-                return Some(());
-            }
-            _ => {}
+        match (cursor.peek()?, key) {
+            (b'[', "parts") if self.parts.is_none() => self.parts = Some(parts::read("parts", cursor)?),
+            (b'[', "content") if self.parts.is_none() => self.parts = Some(parts::read("content", cursor)?),
+            (b'[', "tool_calls") => self.calls = Some(parts::chat_calls(cursor)?),
+            _ => self.value(key, cursor.value()?)?,
         }
-        let value = cursor.value()?;
+        Some(())
+    }
+
+    fn value(&mut self, key: &str, value: &'a str) -> Option<()> {
         match key {
             "role" => {
                 self.role = Some(match inside(value)? {
@@ -136,15 +131,21 @@ impl<'a> Message<'a> {
     }
 
     fn pieces(self, body: &'a str, role: Role) -> Option<Vec<Piece<'a>>> {
-        let mut pieces = self.parts.unwrap_or_default();
+        let has_calls = self.calls.as_ref().is_some_and(|calls| !calls.is_empty());
+        let pieces = match (self.parts, self.calls) {
+            (Some(mut parts), Some(calls)) => {
+                parts.extend(calls);
+                parts
+            }
+            (parts, calls) => parts.or(calls).unwrap_or_default(),
+        };
         let has_results = pieces.iter().any(|piece| matches!(piece.what, What::Result(_)));
         if role != Role::Tool || has_results {
-            pieces.extend(self.calls);
             return Some(pieces);
         }
         // The message itself is a result.
         let are_texts = pieces.iter().all(|piece| matches!(piece.what, What::Text(_)));
-        if pieces.is_empty() || !are_texts || !self.calls.is_empty() {
+        if pieces.is_empty() || !are_texts || has_calls {
             return None;
         }
         let output = Output {
@@ -156,251 +157,5 @@ impl<'a> Message<'a> {
             is_custom: false,
         };
         Some(vec![Piece { raw: body, holder: Holder::Whole, what: What::Result(output) }])
-    }
-}
-
-/// The fields of a part that count.
-#[derive(Default)]
-struct Part<'a> {
-    kind: Option<&'a str>,
-    text: Option<&'a str>,
-    id: Option<&'a str>,
-    name: Option<&'a str>,
-    arguments: Written<'a>,
-    content: Option<&'a str>,
-    extra: Option<&'a str>,
-    is_error: bool,
-}
-
-impl<'a> Part<'a> {
-    fn field(&mut self, key: &str, cursor: &mut Cursor<'a>) -> Option<()> {
-        let value = cursor.value()?;
-        match key {
-            "type" => self.kind = Some(inside(value)?),
-            "text" => self.text = Some(value),
-            "id" | "call_id" | "tool_use_id" => once(&mut self.id, value)?,
-            "name" => once(&mut self.name, value)?,
-            "content" => self.content = Some(value),
-            "extra_content" => self.extra = non_null(value),
-            "is_error" => self.is_error = value == "true",
-            // Those of other dialects, and the provider's own tools.
-            "toolCallId" | "tool_call_id" | "toolName" | "providerExecuted" | "state" | "isError" | "function"
-            | "custom" | "toolInvocation" => return None,
-            _ => self.arguments.field(key, value)?,
-        }
-        Some(())
-    }
-}
-
-/// What a tool is called with.
-#[derive(Default)]
-struct Written<'a> {
-    text: Option<&'a str>,
-    value: Option<&'a str>,
-}
-
-impl<'a> Written<'a> {
-    fn field(&mut self, key: &str, value: &'a str) -> Option<()> {
-        match key {
-            "arguments_raw" | "arguments" => once(&mut self.text, value),
-            "payload" | "input" => once(&mut self.value, value),
-            "rawInput" | "args" | "action" | "operation" | "parameters" => None,
-            _ => unknown(key),
-        }
-    }
-
-    fn arguments(&self) -> Arguments<'a> {
-        match self.text {
-            Some(raw) if raw.starts_with('"') => Arguments::Text(raw.into()),
-            text => Arguments::Value(text.or(self.value).unwrap_or("{}").into()),
-        }
-    }
-}
-
-/// An element of `parts` or `content`.
-fn part<'a>(key: &'static str, index: usize, cursor: &mut Cursor<'a>) -> Option<Piece<'a>> {
-    let start = cursor.at();
-    let mut part = Part::default();
-    fields(cursor, |key, cursor| part.field(key, cursor))?;
-    let raw = cursor.since(start);
-    let what = match part.kind? {
-        "text" | "input_text" | "output_text" => What::Text(part.text.filter(|raw| raw.starts_with('"'))?.into()),
-        "thinking" | "redacted_thinking" | "reasoning" => What::Reasoning(reasoning::part(&Object::of(raw)?)),
-        "tool_call" | "tool_use" => What::Call(call(part.id, part.name, &part.arguments, part.extra)?),
-        "tool_result" => What::Result(Output {
-            id: label(part.id)?,
-            name: Some(label(part.name)?).filter(|name| !name.is_empty()),
-            content: tools::plain_content(part.content?),
-            is_error: part.is_error,
-            by_provider: false,
-            is_custom: false,
-        }),
-        _ => return None,
-    };
-    Some(Piece { raw, holder: Holder::Parts { key, index }, what })
-}
-
-/// An element of `tool_calls`.
-fn chat_call<'a>(index: usize, cursor: &mut Cursor<'a>) -> Option<Piece<'a>> {
-    let start = cursor.at();
-    let (mut id, mut name, mut extra) = (None, None, None);
-    let mut arguments = None;
-    fields(cursor, |key, cursor| {
-        if key == "function" {
-            let mut written = Written::default();
-            fields(cursor, |key, cursor| match (key, cursor.value()?) {
-                ("name", value) => once(&mut name, value),
-                (key, value) => written.field(key, value),
-            })?;
-            arguments = Some(written);
-            return Some(());
-        }
-        match (key, cursor.value()?) {
-            ("id", value) => once(&mut id, value),
-            ("extra_content", value) => once(&mut extra, value),
-            ("type", value) => (value == "\"function\"").then_some(()),
-            ("call_id" | "tool_call_id" | "custom" | "toolInvocation", _) => None,
-            (key, _) => unknown(key),
-        }
-    })?;
-    let what = What::Call(call(id, name, &arguments?, extra)?);
-    Some(Piece { raw: cursor.since(start), holder: Holder::Calls { index }, what })
-}
-
-fn call<'a>(
-    id: Option<&'a str>,
-    name: Option<&'a str>,
-    arguments: &Written<'a>,
-    extra: Option<&'a str>,
-) -> Option<Call<'a>> {
-    let (id, name) = (label(id)?, label(name)?);
-    Some(Call { id, name, arguments: arguments.arguments(), is_custom: false, by_provider: false, extra })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::collection::btree_map;
-    use proptest::prelude::*;
-    use proptest::sample::select;
-
-    use super::*;
-
-    fn debug(found: Option<Normal<'_>>) -> String {
-        // The fields may have been read or not.
-        let found = found.map(|found| {
-            let all = format!("{:?}", found.fields().fields());
-            (found.role, found.name, all, found.is_item, found.pieces)
-        });
-        format!("{found:?}")
-    }
-
-    #[test]
-    fn usual_bodies_are_read_here() {
-        for body in [
-            r#"{"role":"user","parts":[{"type":"text","text":"a \"b\""}],"created_at":"2026-01-31T09:30:00Z","metadata":{}}"#,
-            r#"{"id":"m","role":"assistant","parts":[{"type":"text","text":""},{"type":"tool_call","name":"f","call_id":"c","payload":{"x":[1]},"arguments_raw":"{}"}]}"#,
-            r#"{"role":"tool","parts":[{"type":"tool_result","call_id":"c","name":null,"content":"r","is_error":true}]}"#,
-            r#"{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"tool_use","id":"c","name":"f","input":{}}]}"#,
-            r#"{"role":"user","content":[{"tool_use_id":"c","type":"tool_result","content":[{"type":"text","text":"r"}]},{"type":"tool_result","tool_use_id":"d","content":{"a":1}}]}"#,
-            r#"{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}"#,
-            r#"{"role":"tool","tool_call_id":"c","name":"f","parts":[{"type":"text","text":"r"}]}"#,
-        ] {
-            let found = debug(normal(body, 3, None));
-            assert_ne!(found, "None", "{body}");
-            assert_eq!(found, debug(super::super::whole(body, 3, None)), "{body}");
-        }
-    }
-
-    const ROLES: &[&str] = &["user", "assistant", "system", "developer", "tool", "function", "t\\u006fol", "x"];
-    const KINDS: &[&str] =
-        &["text", "output_text", "thinking", "reasoning", "tool_call", "tool_use", "tool_result", "image"];
-    /// Keys that a reader looks at, of messages, parts and calls alike, one spelled with escapes and one unknown.
-    const KEYS: &[&str] = &[
-        "name",
-        "id",
-        "call_id",
-        "tool_call_id",
-        "tool_use_id",
-        "toolCallId",
-        "toolName",
-        "text",
-        "content",
-        "refusal",
-        "reasoning",
-        "is_error",
-        "isError",
-        "state",
-        "arguments_raw",
-        "arguments",
-        "payload",
-        "input",
-        "args",
-        "output",
-        "result",
-        "error",
-        "extra_content",
-        "providerExecuted",
-        "signature",
-        "data",
-        "custom",
-        "function",
-        "n\\u0061me",
-        "a\\\"b",
-        "x",
-    ];
-    const VALUES: &[&str] = &[
-        "null",
-        "true",
-        "7",
-        "\"\"",
-        "\"v\"",
-        "\"a \\\"q\\\" b\"",
-        "[]",
-        "{}",
-        "{\"name\":\"g\",\"arguments\":\"{}\"}",
-        r#"[{"type":"text","text":"t"}]"#,
-    ];
-
-    fn object(first: (&'static str, &'static [&'static str])) -> impl Strategy<Value = String> {
-        let fields = btree_map(select(KEYS), select(VALUES), 0..4);
-        (select(first.1), fields, any::<bool>()).prop_map(move |(value, fields, is_last)| {
-            let mut fields: Vec<String> = fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
-            fields.insert(if is_last { fields.len() } else { 0 }, format!("\"{}\":\"{value}\"", first.0));
-            fields.join(",")
-        })
-    }
-
-    fn body() -> impl Strategy<Value = String> {
-        let part = || object(("type", KINDS));
-        let list = |of: BoxedStrategy<String>| proptest::collection::vec(of, 0..3).prop_map(|all| all.join("},{"));
-        let call = r#""function":{"name":"f","arguments":"{}"}"#;
-        let call = btree_map(select(&["id", "call_id", "index", "extra_content"][..]), select(VALUES), 0..3).prop_map(
-            move |all| all.iter().fold(call.to_owned(), |text, (key, value)| format!("{text},\"{key}\":{value}")),
-        );
-        let parts = (select(&["parts", "content"][..]), list(part().boxed()));
-        (object(("role", ROLES)), parts, list(call.boxed()), any::<bool>()).prop_map(
-            |(head, (key, parts), calls, with_calls)| {
-                let parts = if parts.is_empty() { String::new() } else { format!("{{{parts}}}") };
-                let calls = if with_calls && !calls.is_empty() {
-                    format!(",\"tool_calls\":[{{{calls}}}]")
-                } else {
-                    String::new()
-                };
-                format!("{{{head},\"{key}\":[{parts}]{calls}}}")
-            },
-        )
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
-
-        #[test]
-        fn what_is_read_here_is_what_the_whole_reading_finds(body in body()) {
-            // No body has a key twice.
-            prop_assume!(crate::json::check(body.as_bytes()).is_ok());
-            if let Some(found) = normal(&body, 3, None) {
-                prop_assert_eq!(debug(Some(found)), debug(super::super::whole(&body, 3, None)));
-            }
-        }
     }
 }
