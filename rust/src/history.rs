@@ -289,12 +289,12 @@ impl History<'_> {
     /// As [`History::last_seq`].
     pub fn pairing_with_repairs(self, era: &Era, last: u64, kept: &Kept) -> Result<Pairing> {
         let mut pairing = self.pairing(era, last)?;
-        let is_known = |item: &&Item| pairing.open.iter().any(|o| (o.seq, o.call) == (item.from, item.call));
+        let known = pairing.calls();
         let repairs = kept.runs().iter().filter_map(|run| match run {
             Run::Item(item) if item.kind == ItemKind::Repair => Some(item),
             _ => None,
         });
-        let repairs: Vec<&Item> = repairs.filter(|item| !is_known(item)).collect();
+        let repairs: Vec<&Item> = repairs.filter(|item| !known.has(item.from, item.call)).collect();
         let mut seqs: Vec<u64> = repairs.iter().map(|item| item.from).collect();
         seqs.sort_unstable();
         seqs.dedup();

@@ -4,7 +4,11 @@
 //! that follows closes the calls still open with repairs. A result that comes after its call was repaired takes the
 //! repair's place; a result without an open call stays out.
 
+mod search;
+
 use serde::{Deserialize, Serialize};
+
+use search::Search;
 
 use crate::entry::{Appended, Placed};
 use crate::message::{Call, Kinds, Message, Role, ToolResult};
@@ -33,6 +37,24 @@ impl OpenCall {
     #[must_use]
     pub fn shown_id(&self) -> String {
         self.id.clone().unwrap_or_else(|| format!("call_{}_{}", self.seq, self.call))
+    }
+}
+
+/// Calls by message and number: a look-up costs the same however they came, and little however many they are.
+#[derive(Clone, Debug)]
+pub struct Calls(Vec<(u64, u32)>);
+
+impl Calls {
+    fn of(calls: impl Iterator<Item = (u64, u32)>) -> Self {
+        let mut calls: Vec<_> = calls.collect();
+        calls.sort_unstable();
+        Self(calls)
+    }
+
+    /// Call number `call` of message `seq` is one of them.
+    #[must_use]
+    pub fn has(&self, seq: u64, call: u32) -> bool {
+        self.0.binary_search(&(seq, call)).is_ok()
     }
 }
 
@@ -137,12 +159,6 @@ pub struct Placement {
     pub step: PairingStep,
 }
 
-enum Answer {
-    InTime(usize),
-    Late(usize),
-    Orphan,
-}
-
 impl Pairing {
     /// Pairing at a place in the log where no group is open; `turn` is the turn there, `last` the message before, and
     /// `after_user` tells whether that is a user message.
@@ -174,17 +190,13 @@ impl Pairing {
         placement
     }
 
-    /// Folds what [`Pairing::push`] decided. `repaired` are the calls that got a repair, `turn` and `group` the message's.
-    pub fn apply(
-        &mut self,
-        step: &PairingStep,
-        message: (u64, u64, u64),
-        calls: &[Call],
-        repaired: impl Fn(&OpenCall) -> bool,
-    ) {
-        let (seq, turn, group) = message;
-        self.open.retain(|call| !step.answered.contains(&(call.seq, call.call)));
-        for call in self.open.iter_mut().filter(|call| repaired(call)) {
+    /// Folds the entry of a message: what [`Pairing::push`] decided.
+    pub fn apply_appended(&mut self, entry: &Appended) {
+        let step = &entry.step;
+        let answered = Calls::of(step.answered.iter().copied());
+        let repaired = Calls::of(entry.repairs.iter().map(|repair| (repair.from, repair.call)));
+        self.open.retain(|call| !answered.has(call.seq, call.call));
+        for call in self.open.iter_mut().filter(|call| repaired.has(call.seq, call.call)) {
             call.repaired = true;
         }
         self.group = step.group;
@@ -192,17 +204,10 @@ impl Pairing {
         self.reasoning = step.reasoning;
         self.after_user = step.after_user;
         self.last = step.last;
-        self.turn = turn;
-        self.open_calls(seq, group, calls);
-    }
-
-    /// Folds the entry of a message.
-    pub fn apply_appended(&mut self, entry: &Appended) {
-        let repaired =
-            |call: &OpenCall| entry.repairs.iter().any(|repair| (repair.from, repair.call) == (call.seq, call.call));
+        self.turn = entry.turn;
         // Nobody answers the calls of a message that is not shown.
         let calls = if entry.placed == Placed::Out { &[] } else { entry.calls.as_slice() };
-        self.apply(&entry.step, (entry.seq, entry.turn, entry.group), calls, repaired);
+        self.open_calls(entry.seq, entry.group, calls);
     }
 
     fn open_calls(&mut self, seq: u64, group: u64, calls: &[Call]) {
@@ -221,60 +226,47 @@ impl Pairing {
     /// Answers calls with the results of a message.
     fn answer(&mut self, shape: &Shape<'_>, has_repair: impl Fn(&OpenCall) -> bool) -> Placement {
         let mut placement = Placement::default();
+        if shape.results.is_empty() {
+            return placement;
+        }
+        let mut search = Search::new(&self.open, shape.results.len(), has_repair);
         for result in shape.results {
-            match self.find(result, &has_repair) {
-                Answer::InTime(at) => {
-                    let call = self.open.remove(at);
-                    placement.step.answered.push((call.seq, call.call));
-                    placement.results_in_place = true;
-                }
-                Answer::Late(at) => {
-                    let call = self.open.remove(at);
-                    placement.step.answered.push((call.seq, call.call));
-                    placement.late.push(Late { part: result.part, call });
-                    placement.taken_out.push(result.part);
-                }
-                Answer::Orphan => placement.taken_out.push(result.part),
+            let Some((at, call)) = search.find(result) else {
+                placement.taken_out.push(result.part);
+                continue;
+            };
+            search.take(at);
+            placement.step.answered.push((call.seq, call.call));
+            if call.repaired {
+                placement.late.push(Late { part: result.part, call: call.clone() });
+                placement.taken_out.push(result.part);
+            } else {
+                placement.results_in_place = true;
             }
         }
+        let taken = search.taken();
+        self.remove(taken);
         placement
     }
 
     /// The results that find a call whose repair they may take the place of; those calls are open no more.
     pub fn take_late(&mut self, results: &[ToolResult], has_repair: impl Fn(&OpenCall) -> bool) -> Vec<Late> {
         let mut late = Vec::new();
+        let mut search = Search::new(&self.open, results.len(), has_repair);
         for result in results {
-            if let Answer::Late(at) = self.find(result, &has_repair) {
-                late.push(Late { part: result.part, call: self.open.remove(at) });
+            if let Some((at, call)) = search.find(result).filter(|(_, call)| call.repaired) {
+                search.take(at);
+                late.push(Late { part: result.part, call: call.clone() });
             }
         }
+        let taken = search.taken();
+        self.remove(taken);
         late
     }
 
-    /// The nearest earlier open call with the result's id; where either has no id, calls pair by order.
-    fn find(&self, result: &ToolResult, has_repair: &impl Fn(&OpenCall) -> bool) -> Answer {
-        let usable = |call: &OpenCall| !call.repaired || has_repair(call);
-        let same_name = |call: &OpenCall| match (&call.name, &result.name) {
-            (Some(a), Some(b)) => a == b,
-            _ => true,
-        };
-        let unnamed = |call: &OpenCall| call.id.is_none() && same_name(call);
-        let waiting = |wanted: &dyn Fn(&OpenCall) -> bool| self.open.iter().position(|c| !c.repaired && wanted(c));
-        let at = match &result.id {
-            Some(id) => {
-                let named = self.open.iter().rposition(|call| call.id.as_ref() == Some(id) && usable(call));
-                named.or_else(|| waiting(&unnamed))
-            }
-            // What waits comes first; then what was repaired.
-            None => waiting(&unnamed)
-                .or_else(|| waiting(&same_name))
-                .or_else(|| self.open.iter().position(|call| unnamed(call) && usable(call))),
-        };
-        match at.and_then(|at| self.open.get(at).map(|call| (at, call))) {
-            Some((at, call)) if call.repaired => Answer::Late(at),
-            Some((at, _)) => Answer::InTime(at),
-            None => Answer::Orphan,
-        }
+    fn remove(&mut self, taken: Vec<bool>) {
+        let mut taken = taken.into_iter();
+        self.open.retain(|_| taken.next() != Some(true));
     }
 
     /// An assistant message that goes on with the calls of the current group, or with the reasoning that leads to them.
@@ -341,16 +333,16 @@ impl Pairing {
         self.waiting().next().is_some()
     }
 
-    /// That call of message `seq` is open.
+    /// Its open calls.
     #[must_use]
-    pub fn is_open(&self, seq: u64, call: u32) -> bool {
-        self.open.iter().any(|open| (open.seq, open.call) == (seq, call))
+    pub fn calls(&self) -> Calls {
+        Calls::of(self.open.iter().map(|call| (call.seq, call.call)))
     }
 
     /// These calls got a repair: their group is closed.
     pub fn close(&mut self, repaired: &[OpenCall]) {
-        let got_one = |call: &OpenCall| repaired.iter().any(|r| (r.seq, r.call) == (call.seq, call.call));
-        for call in self.open.iter_mut().filter(|call| got_one(call)) {
+        let got_one = Calls::of(repaired.iter().map(|call| (call.seq, call.call)));
+        for call in self.open.iter_mut().filter(|call| got_one.has(call.seq, call.call)) {
             call.repaired = true;
         }
         if repaired.iter().any(|call| call.group == self.group) {

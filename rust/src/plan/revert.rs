@@ -63,14 +63,15 @@ impl Reopening<'_, '_> {
         let now = self.draft.state.pairing.clone();
         let Undoing { back, at_end, .. } = self.undoing;
         let mut list = self.undoing.list.clone();
+        let (open_then, open_now) = (then.calls(), now.calls());
         // Of messages that come back, it is what was open then that counts.
         let stays = |call: &&OpenCall| match back.find(call.seq) {
-            Some(_) => then.is_open(call.seq, call.call),
+            Some(_) => open_then.has(call.seq, call.call),
             None => list.find(call.seq).is_some(),
         };
         let mut open: Vec<OpenCall> = now.open.iter().filter(stays).cloned().collect();
         let returns = |call: &&OpenCall| {
-            back.find(call.seq).is_some() && !now.is_open(call.seq, call.call) && self.is_unanswered(call)
+            back.find(call.seq).is_some() && !open_now.has(call.seq, call.call) && self.is_unanswered(call)
         };
         let mut again: Vec<OpenCall> = then.open.iter().filter(returns).cloned().collect();
         for call in open.iter_mut().chain(&mut again) {
@@ -123,9 +124,12 @@ impl Reopening<'_, '_> {
         let stored = self.records.parse_all(versions.iter().copied())?;
         for (seq, version) in orphans.iter().zip(&versions) {
             let (Some(entry), Some(record)) = (entries.get(seq), stored.get(version)) else { continue };
+            if entry.results.is_empty() {
+                continue;
+            }
             // Where one of several results found a call that is not open again, it is not known any more which one.
-            let are_open = entry.step.answered.iter().all(|(seq, call)| pairing.is_open(*seq, *call));
-            if entry.results.is_empty() || !are_open {
+            let open = pairing.calls();
+            if !entry.step.answered.iter().all(|(seq, call)| open.has(*seq, *call)) {
                 continue;
             }
             let late = pairing.take_late(&entry.results, |call| list.find_repair(call.seq, call.call).is_some());
