@@ -202,6 +202,19 @@ VERY_LONG: dict[str, Callable[[], list[dict[str, Any]]]] = {
         *_ours(random.Random(), [str(n) for n in range(MANY)]),
         {"role": "tool", "parts": [{"type": "tool_result", "call_id": str(n), "content": ""} for n in range(MANY)]},
     ],
+    "calls and results without ids": lambda: [
+        {"role": "assistant", "parts": [{"type": "tool_call", "name": "f", "payload": {}}] * MANY},
+        {"role": "tool", "parts": [{"type": "tool_result", "name": "f", "content": ""}] * MANY},
+    ],
+    "approvals": lambda: [
+        {
+            "role": "assistant",
+            "content": [
+                *({"type": "tool-call", "toolCallId": str(n), "toolName": "f", "input": {}} for n in range(MANY)),
+                *({"type": "tool-approval-request", "approvalId": f"a{n}", "toolCallId": str(n)} for n in range(MANY)),
+            ],
+        }
+    ],
     "steps": lambda: [{"role": "assistant", "parts": [{"type": "step-start"}, {"type": "text", "text": "so"}] * MANY}],
     "calls of the provider": lambda: [
         {

@@ -25,6 +25,8 @@ pub(super) struct Model {
     tool: Json,
     /// Answers to requests for an approval that came in one part with their call.
     approvals: Vec<String>,
+    /// The ids that calls of this message are shown with, by those in their parts, once one of its parts has asked.
+    shown: Option<HashMap<String, String>>,
     /// Names of calls by their ids, until their results come.
     names: HashMap<String, String>,
     /// The library's provider for this model has no place for system messages behind the head.
@@ -220,7 +222,9 @@ impl Writer for Model {
             }
             What::Other => {
                 let part = Object::of(piece.raw)?;
-                Part::new(tools::approval_request(&part, shown_id(message, &part).as_deref())?)
+                let shown = self.shown.get_or_insert_with(|| shown_ids(message));
+                let id = part.text("toolCallId").and_then(|given| shown.get(&*given));
+                Part::new(tools::approval_request(&part, id.map(String::as_str))?)
             }
             _ => return None,
         })
@@ -254,6 +258,7 @@ impl Writer for Model {
     }
 
     fn end_message(&mut self, message: &Normal<'_>) {
+        self.shown = None;
         for json in std::mem::take(&mut self.approvals) {
             self.end_step();
             separated(&mut self.tool).raw(&json);
@@ -282,14 +287,15 @@ impl Writer for Model {
     }
 }
 
-/// The id that the call is shown with which a part of the same message names.
-fn shown_id(message: &Normal<'_>, part: &Object<'_>) -> Option<String> {
-    let given = part.text("toolCallId")?;
-    message.pieces.iter().rev().find_map(|piece| match &piece.what {
+/// The ids that the message's calls are shown with, by those in their parts.
+fn shown_ids(message: &Normal<'_>) -> HashMap<String, String> {
+    let ids = message.pieces.iter().filter_map(|piece| match &piece.what {
         What::Call(call) => {
-            let id = Object::of(piece.raw)?.text("toolCallId")?.into_owned();
-            (id == given).then(|| call.id.to_string())
+            let given = Object::of(piece.raw)?.text("toolCallId")?.into_owned();
+            Some((given, call.id.to_string()))
         }
         _ => None,
-    })
+    });
+    // Of several with one id, the last counts.
+    ids.collect()
 }

@@ -1,5 +1,7 @@
 //! `UIMessage`s: one for each message of the user, one for all that the model did until the next.
 
+use std::collections::HashMap;
+
 use super::flow::{Part, Writer};
 use super::parts::{self, is_string, pick, text_of, Dialect, Names, Shown};
 use super::tools;
@@ -28,14 +30,9 @@ pub(super) struct Ui {
 pub(super) struct Message {
     /// Its fields, without the last brace.
     head: String,
-    parts: Vec<Shape>,
-}
-
-/// A part, and the id of its call where the result is to come.
-#[derive(Clone, Debug)]
-struct Shape {
-    json: String,
-    waits: Option<String>,
+    parts: Vec<String>,
+    /// The parts whose results are to come, by the ids of their calls.
+    waiting: HashMap<String, Vec<usize>>,
 }
 
 impl Message {
@@ -50,21 +47,37 @@ impl Message {
         pick(&mut out, body, HEAD, &[("id", &id), ("role", &format!("\"{role}\""))]);
         // Its parts are still to come.
         out.0.pop();
-        Self { head: text_of(out), parts: Vec::new() }
+        Self { head: text_of(out), parts: Vec::new(), waiting: HashMap::new() }
     }
 
     fn push(&mut self, json: String) {
-        self.parts.push(Shape { json, waits: None });
+        self.parts.push(json);
+    }
+
+    /// Adds a part that waits for the result of this call.
+    fn push_waiting(&mut self, json: String, id: String) {
+        self.waiting.entry(id).or_default().push(self.parts.len());
+        self.parts.push(json);
     }
 
     fn waits(&self) -> bool {
-        self.parts.iter().any(|part| part.waits.is_some())
+        !self.waiting.is_empty()
+    }
+
+    /// The newest part that waits for the result of this call; it does so no more.
+    fn answer(&mut self, id: &str) -> Option<&mut String> {
+        let places = self.waiting.get_mut(id)?;
+        let at = places.pop()?;
+        if places.is_empty() {
+            self.waiting.remove(id);
+        }
+        self.parts.get_mut(at)
     }
 
     fn write(&self, out: &mut Json) {
         out.raw(&self.head).raw(",\"parts\":[");
         for (n, part) in self.parts.iter().enumerate() {
-            out.raw(if n == 0 { "" } else { "," }).raw(&part.json);
+            out.raw(if n == 0 { "" } else { "," }).raw(part);
         }
         out.raw("]}");
     }
@@ -92,11 +105,9 @@ impl Ui {
 
     /// Puts a result into the part of its call; false where that is not shown.
     fn answer(&mut self, output: &Output<'_>) -> bool {
-        let messages = self.turn.iter_mut().chain(self.waiting.iter_mut().rev());
-        let mut parts = messages.flat_map(|message| message.parts.iter_mut().rev());
-        let Some(part) = parts.find(|part| part.waits.as_deref() == Some(&*output.id)) else { return false };
-        part.json = tools::answered(&part.json, output);
-        part.waits = None;
+        let mut messages = self.turn.iter_mut().chain(self.waiting.iter_mut().rev());
+        let Some(part) = messages.find_map(|message| message.answer(&output.id)) else { return false };
+        *part = tools::answered(part, output);
         self.settle();
         true
     }
@@ -144,19 +155,23 @@ impl Writer for Ui {
 
     fn whole(&mut self, message: &Normal<'_>) -> usize {
         let mut whole = Message::new(message, message.role.name());
+        let mut waiting = 0;
         for piece in &message.pieces {
             let part = Object::of(piece.raw);
             match (&piece.what, part) {
                 (What::Result(_), _) => {}
                 (What::Call(call), Some(part)) => {
                     let json = tools::stored_ui_tool(&part, &call.id);
-                    let waits = (!call.by_provider && !tools::is_answered(&part)).then(|| call.id.to_string());
-                    whole.parts.push(Shape { json, waits });
+                    if call.by_provider || tools::is_answered(&part) {
+                        whole.push(json);
+                    } else {
+                        whole.push_waiting(json, call.id.to_string());
+                        waiting += 1;
+                    }
                 }
                 _ => whole.push(piece.raw.to_owned()),
             }
         }
-        let waiting = whole.parts.iter().filter(|part| part.waits.is_some()).count();
         self.close(whole);
         waiting
     }
@@ -177,7 +192,7 @@ impl Writer for Ui {
     }
 
     fn add(&self, user: &mut Message, piece: &Piece<'_>) {
-        user.parts.extend(plain(piece, false).map(|json| Shape { json, waits: None }));
+        user.parts.extend(plain(piece, false));
     }
 
     fn has_parts(user: &Message) -> bool {
@@ -214,8 +229,10 @@ impl Writer for Ui {
     }
 
     fn push(&mut self, part: Part) {
-        if let Some(turn) = &mut self.turn {
-            turn.parts.push(Shape { json: part.json, waits: part.waits });
+        match (&mut self.turn, part.waits) {
+            (Some(turn), Some(id)) => turn.push_waiting(part.json, id),
+            (Some(turn), None) => turn.push(part.json),
+            (None, _) => {}
         }
     }
 
@@ -248,8 +265,9 @@ impl Writer for Ui {
     }
 
     fn resident_bytes(&self) -> usize {
-        let parts = self.waiting.iter().chain(&self.turn).flat_map(|message| &message.parts);
-        self.done.0.capacity() + parts.map(|part| part.json.capacity() + size_of::<Shape>()).sum::<usize>()
+        let messages = || self.waiting.iter().chain(&self.turn);
+        let parts: usize = messages().flat_map(|message| &message.parts).map(|part| part.capacity() + 24).sum();
+        self.done.0.capacity() + parts + messages().map(|message| message.waiting.len() * 128).sum::<usize>()
     }
 }
 
