@@ -211,15 +211,27 @@ def test_get_many_keeps_the_order_and_marks_what_is_absent(backend: Backend) -> 
     assert log.get_many(Family.RECORDS, []) == []
 
 
+class PanicError(BaseException):
+    """As what a driver in Rust panics with, no Exception."""
+
+
+def panic(*_: object) -> None:
+    raise PanicError
+
+
+@pytest.mark.parametrize("step", ["_mark", "_write", "_sync"])
+def test_a_panic_leaves_no_waiter(backend: Backend, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    log, outcomes = backend.open(), Outcomes()
+    monkeypatch.setattr(log, step, panic)
+    log.submit(outcomes.commit("c", 0))
+    [(_, _, error)] = outcomes.wait(1)
+    assert isinstance(error, OutcomeUnknownError)
+    assert log.poisoned
+
+
 def test_a_panic_behind_a_failure_leaves_no_waiter(
     faulty: Backend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class PanicError(BaseException):
-        """As what a driver in Rust panics with, no Exception."""
-
-    def panic(_: object) -> None:
-        raise PanicError
-
     log, outcomes = faulty.open(Faults(fail_sync=1)), Outcomes()
     monkeypatch.setattr(log, "_hide_failed", panic)
     log.submit(outcomes.commit("c", 0))
