@@ -125,12 +125,13 @@ class Application(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": config.graceful_timeout_s + _CLOSE_S,
             # A store that recovers or syncs for long is not to be killed for it.
             "timeout": 0,
-            "control_socket_disable": True,
             "proc_name": "fastpaca",
         }
+        # Some releases have no such socket. Whatever else one does not have fails here, before anything is served.
+        if "control_socket_disable" in self.cfg.settings:
+            settings["control_socket_disable"] = True
         for name, value in settings.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> falcon.asgi.App[Any, Any]:
         """Called in the worker, after the fork."""
