@@ -37,10 +37,15 @@ def test_a_slow_summariser_loses_no_message(tmp_path: Path, face: str) -> None:
         writing.set()
         covered: list[tuple[int, int]] = []
 
+        def has_covered(times: int) -> bool:
+            return len(covered) >= times
+
         def write_all(writer: int) -> None:
             mine = store.context("chat")
             for n in range(EACH):
                 mine.append(user(f"{writer}.{n}"))
+                # However fast the disk is: compactions come in between.
+                until(partial(has_covered, n // 20))
 
         def summarise() -> None:
             mine = store.context("chat")
@@ -61,7 +66,7 @@ def test_a_slow_summariser_loses_no_message(tmp_path: Path, face: str) -> None:
             writing.clear()
             summariser.result()
         segments = chat.window().segments
-        assert len(covered) > 2
+        assert len(covered) >= 2
         assert [each["type"] for each in segments] in (["summary"], ["summary", "live"])
         assert (segments[0]["from_seq"], segments[0]["to_seq"]) == (1, covered[-1][1])
         assert segments[-1]["to_seq"] == WRITERS * EACH + 1
