@@ -152,7 +152,12 @@ def test_a_full_disk(directory: Target, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_interrupted(directory: Target, tmp_path: Path) -> None:
     running = subprocess.Popen(
-        [*COMMAND, "/dev/stdin", *directory.arguments], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "/dev/stdin", *directory.arguments],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background of a shell, it is ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert running.stdin is not None
     running.stdin.write("".join(json.dumps(line) + "\n" for line in lines(500)))
