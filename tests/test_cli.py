@@ -190,6 +190,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "the last feed entry lost": (_drop(Family.FEED, -1), "feed"),
     "a feed entry twice": (_feed_twice, "feed"),
     "a snapshot of nothing": (_copy(Family.STATE, _snapshot, b"cnobody"), "nobody"),
+    "a chunk that the snapshot builds on lost": (
+        _drop(Family.INDEX, 0),
+        "index chunk 0, which the snapshot builds on, is missing",
+    ),
     "a chunk of nothing": (_copy(Family.INDEX, _first_chunk, b"nobody\0" + bytes(8)), "nobody"),
 }
 
