@@ -28,7 +28,11 @@ class Exchange:
     def forwarded(self) -> socket.socket:
         """A connection to the server, with the request sent."""
         upstream = socket.create_connection(("127.0.0.1", self.proxy.target), timeout=PATIENCE_S)
-        upstream.sendall(self.request)
+        try:
+            upstream.sendall(self.request)
+        except OSError:
+            upstream.close()
+            raise
         return upstream
 
     def reply(self) -> bytes:
