@@ -278,7 +278,7 @@ def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ends: list[Any] = []
 
     async def run() -> None:
-        async with streams.subscribed({stream.STREAM_ENDS: ends}, "chat", {}) as frames:
+        async with streams.subscribed({"state": {stream.STREAM_ENDS: ends}}, "chat", {}) as frames:
             assert ends == [frames.end]
             batches = streams.batches(frames)
             assert [frame.type for frame in await anext(batches)] == ["ping"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastpaca.streams.hub import Hub
 
 STREAM_ENDS: Final = "fastpaca.stream_ends"
-"""Key of an ASGI scope: what ends the streams of its connection, should that be lost or the server end."""
+"""Key of the state in an ASGI scope: what ends the streams of its connection, should that be lost or the server end."""
 PING_S: Final = 30.0
 """After so long without a frame a `ping` is sent."""
 _SSE: Final = "text/event-stream"
@@ -57,7 +57,7 @@ class Streams:
         cursor, include_messages = wanted.get("cursor"), wanted.get("include_messages", True)
         frames = AsyncFrames(hub, context_id, cursor, include_messages=include_messages, gaps=True)
         # From here on, since the client may be gone before it has begun. A WebSocket is told by what it reads.
-        ends: list[Callable[[], None]] = scope.get(STREAM_ENDS, [])
+        ends: list[Callable[[], None]] = scope.get("state", {}).get(STREAM_ENDS, [])
         ends.append(frames.end)
         self.open += 1
         try:

@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -82,15 +82,15 @@ class Protocol(CutsOff, HttpToolsProtocol):
     head_bytes = 0
     """What has come of a request that is not complete, since its last piece of body."""
 
+    scope: Any
+    """What the parser has made of the request so far. None before the first."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
         self.stream_ends: list[Callable[[], None]] = []
-
-    def on_message_begin(self) -> None:
-        """A request begins, perhaps behind one whose answer is a stream."""
-        super().on_message_begin()
-        cast("dict[str, Any]", self.scope)[STREAM_ENDS] = self.stream_ends
+        # The state is copied into the scope of each request.
+        self.app_state = {**self.app_state, STREAM_ENDS: self.stream_ends}
 
     def shutdown(self) -> None:
         """The server ends: a stream would not by itself."""
@@ -110,8 +110,7 @@ class Protocol(CutsOff, HttpToolsProtocol):
         """Feeds the parser."""
         self.head_bytes += len(data)
         super().data_received(data)
-        scope = cast("dict[str, Any] | None", self.scope)
-        if scope is None or ("path" in scope and not self.cycle.more_body):
+        if self.scope is None or ("path" in self.scope and not self.cycle.more_body):
             self.head_bytes = 0
         elif self.head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             message = f"request line and headers, or trailers, have more than {HEAD_BYTES_MAX} bytes"
