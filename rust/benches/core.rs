@@ -95,8 +95,13 @@ fn formats(criterion: &mut Criterion) {
     for (name, (mut context, stored)) in [("texts", texts), ("an agent's messages", agent)] {
         for format in Format::ALL {
             criterion.bench_function(&format!("200 {name} as {}, cold", format.name()), |bencher| {
-                bencher
-                    .iter(|| context.replay_page((None, None), None, 201, false, black_box(format), &stored).unwrap());
+                bencher.iter(|| {
+                    context
+                        .replay_page((None, None), None, 201, false, black_box(format), &stored)
+                        .unwrap()
+                        .reply()
+                        .to_vec()
+                });
             });
             let request = WindowRequest { format, ..WindowRequest::default() };
             criterion.bench_function(&format!("200 {name} as {}, hot", format.name()), |bencher| {

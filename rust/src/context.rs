@@ -17,8 +17,9 @@ use crate::plan::{self, Draft};
 use crate::policy::{Decision, Idle};
 use crate::record::{After, Record, StoredRecord};
 use crate::render::{self, Rendering};
-use crate::reply::{ReplyShape, WindowReply};
+use crate::reply::ReplyShape;
 use crate::request::{Action, Request};
+use crate::spliced::Spliced;
 use crate::state::{self, State};
 use crate::tokens::Counting;
 use crate::window::{page, RenderedWindows, Window, WindowRequest};
@@ -384,7 +385,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::BudgetTooSmall`], [`Error::UnknownContext`], [`Error::Need`].
-    pub fn window(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<WindowReply<'_>> {
+    pub fn window(&mut self, request: WindowRequest, fetched: &Fetched) -> Result<Spliced<'_>> {
         self.absorb(fetched)?;
         let state = self.applied.as_ref().ok_or(Error::UnknownContext)?;
         let records = Records { id: &self.id, recent: &self.recent, in_flight: &self.in_flight, fetched };

@@ -38,6 +38,7 @@ pub mod record;
 pub mod render;
 pub mod reply;
 pub mod request;
+pub mod spliced;
 pub mod stale;
 pub mod state;
 pub mod suggest;

@@ -4,7 +4,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::fetched::Fetched;
 use crate::format::Format;
-use crate::render::{Json, Rendering};
+use crate::render::Rendering;
+use crate::spliced::Spliced;
 use crate::state::State;
 
 /// A `seq`, or one counted from the end: -1 is the last message.
@@ -29,7 +30,7 @@ impl Context {
         all: bool,
         format: Format,
         fetched: &Fetched,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Page> {
         let state = self.state()?;
         let from = range.0.map_or(Ok(1), |seq| from_end(seq, state, "from_seq"))?.max(1);
         let to = range.1.map_or(Ok(state.last_seq()), |seq| from_end(seq, state, "to_seq"))?.min(state.last_seq());
@@ -47,15 +48,15 @@ impl Context {
         while let Some(last) = state.hidden_until(next).filter(|_| !all) {
             next = last + 1;
         }
-        let items = self.page(&seqs, format, fetched)?;
-        Ok(reply(&items, "next_cursor", (next <= to).then_some(next)))
+        let next = ("next_cursor", (next <= to).then_some(next));
+        Ok(Page { items: self.page(&seqs, format, fetched)?, next })
     }
 
     /// A page from the newest message backwards: `offset` messages are passed over, `limit` follow in log order.
     ///
     /// # Errors
     /// [`Error::UnknownContext`], [`Error::Need`].
-    pub fn tail_page(&mut self, offset: u64, limit: u64, format: Format, fetched: &Fetched) -> Result<Vec<u8>> {
+    pub fn tail_page(&mut self, offset: u64, limit: u64, format: Format, fetched: &Fetched) -> Result<Page> {
         let state = self.state()?;
         let mut seqs: Vec<u64> = Vec::new();
         let mut passed = 0;
@@ -80,21 +81,32 @@ impl Context {
             seq = from - 1;
         }
         seqs.reverse();
-        let next = (seq > 0 && !seqs.is_empty()).then_some(offset + seqs.len() as u64);
-        let items = self.page(&seqs, format, fetched)?;
-        Ok(reply(&items, "next_offset", next))
+        let next = ("next_offset", (seq > 0 && !seqs.is_empty()).then_some(offset + seqs.len() as u64));
+        Ok(Page { items: self.page(&seqs, format, fetched)?, next })
     }
 }
 
-fn reply(items: &Rendering, name: &str, next: Option<u64>) -> Vec<u8> {
-    let mut out = Json(Vec::with_capacity(items.resident_bytes() + 64));
-    out.raw("{");
-    items.write(&mut out, false);
-    out.raw(",\"").raw(name).raw("\":");
-    match next {
-        Some(next) => out.number(next),
-        None => out.raw("null"),
-    };
-    out.raw("}");
-    out.0
+/// Messages of the log, and where the next page begins.
+#[derive(Debug)]
+pub struct Page {
+    items: Rendering,
+    next: (&'static str, Option<u64>),
+}
+
+impl Page {
+    /// The reply.
+    #[must_use]
+    pub fn reply(&self) -> Spliced<'_> {
+        let mut reply = Spliced::default();
+        reply.out().raw("{");
+        self.items.write(&mut reply, false);
+        let (name, next) = self.next;
+        let out = reply.out().raw(",\"").raw(name).raw("\":");
+        match next {
+            Some(next) => out.number(next),
+            None => out.raw("null"),
+        };
+        out.raw("}");
+        reply
+    }
 }

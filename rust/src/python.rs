@@ -22,8 +22,8 @@ use crate::error::{Error, Family, CODES, INVALID_CODES};
 use crate::format::Format;
 use crate::history::{AskedWindow, Known};
 use crate::policy::Decision;
-use crate::reply::WindowReply;
 use crate::request::{self, Request as CoreRequest, Route};
+use crate::spliced::Spliced;
 use crate::tokens::Counting as CoreCounting;
 use crate::window::WindowRequest;
 use crate::{encoder::Encoding, keys, limits, policy};
@@ -157,6 +157,15 @@ fn chunk_key(id: &str, number: u64) -> (u8, Vec<u8>) {
     (Family::Index as u8, keys::chunk(id, number))
 }
 
+/// Joined where it stays: a copy of a window costs about as much as its selection.
+fn joined(py: Python<'_>, reply: &Spliced<'_>) -> PyResult<Py<PyBytes>> {
+    let fill = |buffer: &mut [u8]| {
+        reply.fill(buffer);
+        Ok(())
+    };
+    PyBytes::new_with(py, reply.len(), fill).map(Bound::unbind)
+}
+
 #[pyclass(frozen, get_all, module = "fastpaca._core")]
 struct Commit {
     first_version: u64,
@@ -221,14 +230,7 @@ impl Context {
         let (mut context, fetched) = (self.locked(py), fetched.lock());
         let model = context.model(asked.at_version, &fetched).map_err(|error| self.raise(py, error))?;
         let (tag, reply) = context.read_window(asked, known, &fetched).map_err(|error| self.raise(py, error))?;
-        // Joined where it stays: a copy of a window costs about as much as its selection.
-        let joined = |reply: WindowReply<'_>| {
-            PyBytes::new_with(py, reply.len(), |buffer| {
-                reply.fill(buffer);
-                Ok(())
-            })
-        };
-        let body = reply.map(joined).transpose()?.map(Bound::unbind);
+        let body = reply.map(|reply| joined(py, &reply)).transpose()?;
         Ok((tag, body, model))
     }
 }
@@ -412,14 +414,14 @@ impl Context {
     ) -> PyResult<Py<PyBytes>> {
         let format = self.format(py, format)?;
         let page = self.locked(py).replay_page((from_seq, to_seq), cursor, limit, all, format, &fetched.lock());
-        Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
+        joined(py, &page.map_err(|error| self.raise(py, error))?.reply())
     }
 
     #[pyo3(signature = (fetched, *, offset = 0, limit, format = "parts"))]
     fn tail(&self, py: Python<'_>, fetched: &Fetched, offset: u64, limit: u64, format: &str) -> PyResult<Py<PyBytes>> {
         let format = self.format(py, format)?;
         let page = self.locked(py).tail_page(offset, limit, format, &fetched.lock());
-        Ok(PyBytes::new(py, &page.map_err(|error| self.raise(py, error))?).unbind())
+        joined(py, &page.map_err(|error| self.raise(py, error))?.reply())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::format::{Format, Options, Request};
 use crate::index::Flags;
 use crate::json::{quote, quote_into};
 use crate::kept::{Cell, ItemKind};
+use crate::spliced::Spliced;
 use crate::state::State;
 
 /// A buffer of JSON text.
@@ -157,32 +158,14 @@ impl Rendering {
     }
 
     /// Appends `"messages":[...]` or `"request":{...}`, this one with cache breakpoints where they are asked for.
-    pub fn write(&self, out: &mut Json, breakpoints: bool) {
-        let items = self.begin(out, breakpoints);
-        out.0.extend_from_slice(items);
-        out.raw(self.end());
-    }
-
-    /// Appends what stands before the items, and gives these; [`Self::end`] stands behind them.
-    pub fn begin(&self, out: &mut Json, breakpoints: bool) -> &[u8] {
+    pub fn write<'a>(&'a self, reply: &mut Spliced<'a>, breakpoints: bool) {
         match self {
             Self::Parts(items) => {
-                out.raw("\"messages\":[");
-                &items.0
+                reply.out().raw("\"messages\":[");
+                reply.keep(&items.0);
+                reply.out().raw("]");
             }
-            Self::Request(request) => {
-                request.write(out, breakpoints);
-                &[]
-            }
-        }
-    }
-
-    /// What stands behind the items.
-    #[must_use]
-    pub fn end(&self) -> &'static str {
-        match self {
-            Self::Parts(_) => "]",
-            Self::Request(_) => "",
+            Self::Request(request) => request.write(reply, breakpoints),
         }
     }
 

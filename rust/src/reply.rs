@@ -1,4 +1,4 @@
-//! Replies to writes; and that of a window, which is joined but once.
+//! Replies to writes.
 
 use crate::render::{self, Json};
 use crate::request::Action;
@@ -55,51 +55,5 @@ impl ReplyShape {
         out.raw(",\"used_tokens\":").number(state.used_tokens());
         out.raw(",\"needs_compaction\":").boolean(state.needs_compaction()).raw("}");
         out.0
-    }
-}
-
-/// The reply of a window: its items, which stay where they are kept, between what stands before and behind them.
-#[derive(Debug, Default)]
-pub struct WindowReply<'a> {
-    pub(crate) before: Json,
-    pub(crate) items: &'a [u8],
-    pub(crate) after: Json,
-}
-
-impl WindowReply<'_> {
-    /// Its length in bytes.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.before.0.len() + self.items.len() + self.after.0.len()
-    }
-
-    /// A reply is never empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Fills a buffer of its length.
-    pub fn fill(&self, mut buffer: &mut [u8]) {
-        for part in [&self.before.0, self.items, &self.after.0] {
-            let Some((place, rest)) = buffer.split_at_mut_checked(part.len()) else { return };
-            place.copy_from_slice(part);
-            buffer = rest;
-        }
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        [&self.before.0, self.items, &self.after.0].concat()
-    }
-
-    /// Adds a field behind the last one; the reply is an object.
-    pub(crate) fn push_field(&mut self, name: &str, value: &[u8]) {
-        let end = if self.after.0.is_empty() { &mut self.before } else { &mut self.after };
-        end.0.pop();
-        end.raw(",").string(name).raw(":");
-        end.0.extend_from_slice(value);
-        end.raw("}");
     }
 }

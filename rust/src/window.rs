@@ -10,7 +10,7 @@ use crate::limits::RENDERED_WINDOWS_MAX;
 use crate::message::{Message, Role};
 use crate::record::digest;
 use crate::render::{self, hex, Json, Rendering};
-use crate::reply::WindowReply;
+use crate::spliced::Spliced;
 use crate::stale::{self, Fresh};
 use crate::state::{State, RULES};
 use crate::suggest::suggested_range;
@@ -61,7 +61,7 @@ impl RenderedWindows {
     ///
     /// # Errors
     /// [`Error::Need`] for records and index chunks.
-    pub fn reply(&mut self, window: &Window<'_>, records: Records<'_>) -> Result<WindowReply<'_>> {
+    pub fn reply(&mut self, window: &Window<'_>, records: Records<'_>) -> Result<Spliced<'_>> {
         let current = self.used(window)?;
         // Nothing is rendered while a record lacks, so what was rendered before stays good.
         window.render(current, records)?;
@@ -190,7 +190,7 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     /// [`Error::Need`] for index chunks.
-    pub fn reply<'b>(&self, rendered: &'b Rendered) -> Result<WindowReply<'b>> {
+    pub fn reply<'b>(&self, rendered: &'b Rendered) -> Result<Spliced<'b>> {
         let state = self.state;
         let items = &rendered.items;
         let mut out = Json(Vec::with_capacity(512));
@@ -207,19 +207,20 @@ impl<'a> Window<'a> {
         out.raw(",\"segments\":[");
         segments(&mut out, state, &self.selection.spans)?;
         out.raw("],");
+        let mut reply = Spliced::new(out);
         if self.closing.is_empty() {
-            let items_bytes = items.begin(&mut out, self.request.breakpoints);
-            let mut after = Json::default();
-            after.raw(items.end()).raw("}");
-            return Ok(WindowReply { before: out, items: items_bytes, after });
+            items.write(&mut reply, self.request.breakpoints);
+        } else {
+            let mut closed = items.clone();
+            for repair in &self.closing {
+                closed.push_repair(repair.tokens, state.updated_ms, &repair.body);
+            }
+            let mut copied = Spliced::default();
+            closed.write(&mut copied, self.request.breakpoints);
+            reply.copy(&copied);
         }
-        let mut closed = items.clone();
-        for repair in &self.closing {
-            closed.push_repair(repair.tokens, state.updated_ms, &repair.body);
-        }
-        closed.write(&mut out, self.request.breakpoints);
-        out.raw("}");
-        Ok(WindowReply { before: out, ..WindowReply::default() })
+        reply.out().raw("}");
+        Ok(reply)
     }
 
     /// The prefix token of the reply: another one for a request in which a message changed what stood before it, or that

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use fastpaca_core::format::{Format, Options, Request};
-use fastpaca_core::render::Json;
+use fastpaca_core::spliced::Spliced;
 
 const USER: &str = r#"{"role":"user","parts":[{"type":"text","text":"Go."}]}"#;
 const THINKS: &str = r#"{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}"#;
@@ -15,9 +15,9 @@ const SAYS: &str = r#"{"role":"assistant","parts":[{"type":"text","text":"So."}]
 const ALL: [&str; 8] = [USER, THINKS, CALLS, CALLS_MORE, ANSWERS, ANSWERS_MORE, SAYS, USER];
 
 fn written(request: &Request) -> String {
-    let mut out = Json::default();
+    let mut out = Spliced::default();
     request.write(&mut out, false);
-    String::from_utf8(out.0).unwrap()
+    String::from_utf8(out.to_vec()).unwrap()
 }
 
 fn requests(format: Format, bodies: &[&str]) -> Vec<String> {

@@ -73,7 +73,7 @@ fn on_context(messages: usize) -> Vec<Operation> {
         }),
         operation("page of 100 as openai", move || {
             let page = paged.replay_page((middle, None), None, 100, false, Format::OpenAi, &paged_stored);
-            black_box(page.unwrap());
+            black_box(page.unwrap().reply().to_vec());
         }),
     ]
 }

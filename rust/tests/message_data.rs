@@ -11,7 +11,7 @@ use common::{assert_fixed_point, parse};
 use fastpaca_core::edit::{only_part, without_parts};
 use fastpaca_core::format::{Format, Options, Request};
 use fastpaca_core::message::Message;
-use fastpaca_core::render::Json;
+use fastpaca_core::spliced::Spliced;
 use serde_json::Value;
 
 fn data() -> Option<PathBuf> {
@@ -83,9 +83,9 @@ fn assert_read_alike(body: &[u8]) {
         let request = |body: &[u8]| {
             let mut request = Request::new(format, &Options::default()).unwrap();
             request.push(1, None, body);
-            let mut out = Json::default();
+            let mut out = Spliced::default();
             request.write(&mut out, false);
-            String::from_utf8(out.0).unwrap()
+            String::from_utf8(out.to_vec()).unwrap()
         };
         assert_eq!(request(body), request(&unusual));
     }

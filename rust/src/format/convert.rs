@@ -3,7 +3,7 @@
 use super::{Format, Options, Request};
 use crate::error::{Error, Result};
 use crate::json::{check, Elements, Object};
-use crate::render::Json;
+use crate::spliced::Spliced;
 use crate::stale::Fresh;
 
 /// Converts the messages of replies, a window or pages of a replay: `{"request": ..., "omitted_reasoning": ...}`.
@@ -23,11 +23,11 @@ pub fn convert(replies: &[&[u8]], format: Format, model: Option<&str>, cache: Op
         let seq = number("seq").or_else(|| number("from_seq")).unwrap_or(0);
         request.push(seq, number("to_seq"), raw.as_bytes());
     }
-    let mut out = Json::default();
-    out.raw("{");
-    request.write(&mut out, breakpoints);
-    out.raw("}");
-    Ok(out.0)
+    let mut reply = Spliced::default();
+    reply.out().raw("{");
+    request.write(&mut reply, breakpoints);
+    reply.out().raw("}");
+    Ok(reply.to_vec())
 }
 
 /// From where on signed thinking stays in a reply, and its messages.

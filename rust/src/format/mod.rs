@@ -22,7 +22,7 @@ use ids::{IdRule, Ids};
 use pieces::Normal;
 
 use crate::error::{Error, Result};
-use crate::render::Json;
+use crate::spliced::Spliced;
 use crate::stale::Fresh;
 
 /// How messages are given.
@@ -147,7 +147,7 @@ pub trait Target: fmt::Debug + Send {
 
     /// Writes the request: a JSON object, with cache breakpoints where it can have them. More messages may be taken
     /// afterwards.
-    fn write(&self, out: &mut Json, breakpoints: bool);
+    fn write<'a>(&'a self, request: &mut Spliced<'a>, breakpoints: bool);
 
     /// How often a message changed what was written before it: requests of different revisions are no prefixes of each
     /// other.
@@ -195,13 +195,14 @@ impl Request {
     }
 
     /// Appends `"request":{...}`, and `omitted_reasoning` where there is any.
-    pub fn write(&self, out: &mut Json, breakpoints: bool) {
-        out.raw("\"request\":");
-        self.target.write(out, breakpoints);
+    pub fn write<'a>(&'a self, reply: &mut Spliced<'a>, breakpoints: bool) {
+        reply.out().raw("\"request\":");
+        self.target.write(reply, breakpoints);
         let omitted = self.target.omitted_reasoning();
         if omitted.is_empty() {
             return;
         }
+        let out = reply.out();
         out.raw(",\"omitted_reasoning\":[");
         for (n, seq) in omitted.iter().enumerate() {
             out.raw(if n == 0 { "" } else { "," }).number(*seq);

@@ -7,6 +7,7 @@ use super::{write, Options, Target};
 use crate::json::{decode, quote, Object};
 use crate::message::{Holder, Role};
 use crate::render::Json;
+use crate::spliced::Spliced;
 
 /// The longest id of a call that the API takes.
 const ID_BYTES_MAX: usize = 40;
@@ -252,20 +253,17 @@ impl Target for OpenAi {
         }
     }
 
-    fn write(&self, out: &mut Json, _: bool) {
-        out.raw("{\"messages\":[");
-        let start = out.0.len();
-        out.0.extend_from_slice(&self.messages.0);
-        let separate = |out: &mut Json| {
-            out.raw(if out.0.len() > start { "," } else { "" });
-        };
+    fn write<'a>(&'a self, request: &mut Spliced<'a>, _: bool) {
+        request.out().raw("{\"messages\":[");
+        request.keep(&self.messages.0);
+        let mut separator = if self.messages.0.is_empty() { "" } else { "," };
+        let out = request.out();
         if let Some(open) = self.open.as_ref().filter(|open| !open.is_empty()) {
-            separate(out);
-            open.write(out);
+            open.write(out.raw(separator));
+            separator = ",";
         }
         if self.attached.count > 0 && self.waiting == 0 {
-            separate(out);
-            write_attached(out, &self.attached);
+            write_attached(out.raw(separator), &self.attached);
         }
         out.raw("]}");
     }

@@ -11,6 +11,7 @@ use super::{write, Target};
 use crate::json::{decode, quote, Object};
 use crate::message::{Holder, Role};
 use crate::render::Json;
+use crate::spliced::Spliced;
 
 /// The longest id of a call that the API takes.
 const ID_BYTES_MAX: usize = 64;
@@ -256,7 +257,8 @@ impl Target for Responses {
         }
     }
 
-    fn write(&self, out: &mut Json, _: bool) {
+    fn write<'a>(&'a self, request: &mut Spliced<'a>, _: bool) {
+        let out = request.out();
         if self.input.0.is_empty() && !self.instructions.is_empty() {
             // The API refuses instructions without any input.
             out.raw("{\"instructions\":null,\"input\":[{\"role\":\"system\",\"content\":").string(&self.instructions);
@@ -270,8 +272,8 @@ impl Target for Responses {
             out.string(&self.instructions);
         }
         out.raw(",\"input\":[");
-        out.0.extend_from_slice(&self.input.0);
-        out.raw("]}");
+        request.keep(&self.input.0);
+        request.out().raw("]}");
     }
 
     fn omitted_reasoning(&self) -> Vec<u64> {

@@ -7,7 +7,7 @@ use crate::explain::Explainer;
 use crate::fetched::{Fetched, Records};
 use crate::record::digest;
 use crate::render::{hex, Json};
-use crate::reply::WindowReply;
+use crate::spliced::Spliced;
 use crate::state::State;
 use crate::window::{RenderedWindows, Window, WindowRequest};
 
@@ -56,7 +56,7 @@ impl Context {
         asked: &AskedWindow,
         known: &Known,
         fetched: &Fetched,
-    ) -> Result<(String, Option<WindowReply<'_>>)> {
+    ) -> Result<(String, Option<Spliced<'_>>)> {
         let state = self.state()?;
         let version = asked.at_version.unwrap_or(state.version);
         for wanted in [known.min_version, Some(version)].into_iter().flatten() {
@@ -84,10 +84,10 @@ impl Context {
         Ok((tag, Some(reply)))
     }
 
-    fn past_reply(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<WindowReply<'static>> {
+    fn past_reply(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<Spliced<'static>> {
         self.absorb(fetched)?;
         let result = self.past_window(version, request, fetched);
-        self.with_keys(result).map(|bytes| WindowReply { before: Json(bytes), ..WindowReply::default() })
+        self.with_keys(result).map(|bytes| Spliced::new(Json(bytes)))
     }
 
     fn past_window(&mut self, version: u64, request: WindowRequest, fetched: &Fetched) -> Result<Vec<u8>> {

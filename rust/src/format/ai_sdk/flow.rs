@@ -8,7 +8,7 @@ use crate::format::pieces::{Maker, Normal, Output, Piece, What};
 use crate::format::Target;
 use crate::json::is_blank;
 use crate::message::Role;
-use crate::render::Json;
+use crate::spliced::Spliced;
 
 /// The shortest of the limits of the providers behind the SDK: OpenAI's chat completions.
 const ID_BYTES_MAX: usize = 40;
@@ -66,7 +66,7 @@ pub(super) trait Writer: Clone + Debug + Send + 'static {
     /// Somebody else speaks now.
     fn end_turn(&mut self) {}
     /// Writes the request.
-    fn write(&self, out: &mut Json);
+    fn write<'a>(&'a self, request: &mut Spliced<'a>);
     /// Bytes held in memory.
     fn resident_bytes(&self) -> usize;
 }
@@ -269,13 +269,15 @@ impl<W: Writer> Target for Flow<W> {
         self.is_past_head |= !matches!(message.role, Role::System | Role::Developer);
     }
 
-    fn write(&self, out: &mut Json, _: bool) {
+    fn write<'a>(&'a self, request: &mut Spliced<'a>, _: bool) {
         if self.attached.is_none() || self.waiting > 0 {
-            return self.writer.write(out);
+            return self.writer.write(request);
         }
         let mut whole = self.clone();
         whole.attach();
-        whole.writer.write(out);
+        let mut copied = Spliced::default();
+        whole.writer.write(&mut copied);
+        request.copy(&copied);
     }
 
     fn omitted_reasoning(&self) -> Vec<u64> {

@@ -11,6 +11,7 @@ use crate::format::{write, Options};
 use crate::json::{decode, is_blank, quote, Object};
 use crate::message::{Holder, Role};
 use crate::render::Json;
+use crate::spliced::Spliced;
 
 /// `{system, messages}` so far.
 #[derive(Clone, Debug, Default)]
@@ -266,13 +267,15 @@ impl Writer for Model {
         self.end_tool(options(message).filter(|_| message.role == Role::Tool));
     }
 
-    fn write(&self, out: &mut Json) {
+    fn write<'a>(&'a self, request: &mut Spliced<'a>) {
+        let out = request.out();
         out.raw("{");
         if let Some(system) = &self.system {
             out.raw("\"system\":").raw(&quote(system)).raw(",");
         }
         out.raw("\"messages\":[");
-        out.0.extend_from_slice(&self.messages.0);
+        request.keep(&self.messages.0);
+        let out = request.out();
         if let Some(open) = &self.open {
             out.raw(if self.messages.0.is_empty() { "" } else { "," });
             open.write(out, "assistant");

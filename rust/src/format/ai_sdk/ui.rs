@@ -10,6 +10,7 @@ use crate::format::write;
 use crate::json::Object;
 use crate::message::{Holder, Role};
 use crate::render::Json;
+use crate::spliced::Spliced;
 
 /// Fields of a message beside its parts.
 const HEAD: Names = &[("id", "id"), ("role", "role"), ("metadata", "metadata")];
@@ -253,9 +254,10 @@ impl Writer for Ui {
         }
     }
 
-    fn write(&self, out: &mut Json) {
-        out.raw("{\"messages\":[");
-        out.0.extend_from_slice(&self.done.0);
+    fn write<'a>(&'a self, request: &mut Spliced<'a>) {
+        request.out().raw("{\"messages\":[");
+        request.keep(&self.done.0);
+        let out = request.out();
         let mut first = self.done.0.is_empty();
         for message in self.waiting.iter().chain(&self.turn) {
             out.raw(if std::mem::take(&mut first) { "" } else { "," });

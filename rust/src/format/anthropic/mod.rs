@@ -17,6 +17,7 @@ use super::{write, Options, Target};
 use crate::json::{is_blank, Object};
 use crate::message::Role;
 use crate::render::Json;
+use crate::spliced::Spliced;
 
 /// The longest id of a call that is passed on.
 const ID_BYTES_MAX: usize = 128;
@@ -326,7 +327,8 @@ impl Target for Anthropic {
         }
     }
 
-    fn write(&self, out: &mut Json, breakpoints: bool) {
+    fn write<'a>(&'a self, request: &mut Spliced<'a>, breakpoints: bool) {
+        let out = request.out();
         out.raw("{");
         if !self.system.is_empty() {
             out.raw("\"system\":[");
@@ -335,18 +337,18 @@ impl Target for Anthropic {
             out.raw("],");
         }
         out.raw("\"messages\":[");
-        let open = self.open();
-        let ends_with_block = !self.messages.0.is_empty() || !open.0.is_empty();
-        out.0.extend_from_slice(&self.messages.0);
-        out.raw(if self.messages.0.is_empty() || open.0.is_empty() { "" } else { "," });
-        out.0.extend_from_slice(&open.0);
-        if ends_with_block && breakpoints {
-            // Behind the last block stand the ends of its list and its message.
-            out.0.truncate(out.0.len().saturating_sub(2));
-            end_blocks(out, true);
-            out.raw("]}");
+        let (messages, open) = (&self.messages.0, self.open().0);
+        let marks_last = breakpoints && !(messages.is_empty() && open.is_empty());
+        // A breakpoint stands in the last block, before its end and those of its list and its message.
+        let ends = if marks_last { "}]}".len() } else { 0 };
+        if open.is_empty() {
+            request.keep(messages.get(..messages.len().saturating_sub(ends)).unwrap_or_default());
+        } else {
+            request.keep(messages);
+            let out = request.out().raw(if messages.is_empty() { "" } else { "," });
+            out.0.extend_from_slice(open.get(..open.len().saturating_sub(ends)).unwrap_or_default());
         }
-        out.raw("]}");
+        request.out().raw(if marks_last { BREAKPOINT } else { "" }).raw(if marks_last { "]}]}" } else { "]}" });
     }
 
     fn omitted_reasoning(&self) -> Vec<u64> {
