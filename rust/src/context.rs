@@ -12,7 +12,7 @@ use crate::format::Format;
 use crate::history::Links;
 use crate::idempotency;
 use crate::keys;
-use crate::limits::SNAPSHOT_RECORDS;
+use crate::limits::{SNAPSHOT_BYTES, SNAPSHOT_RECORDS};
 use crate::plan::{self, Draft};
 use crate::policy::{Decision, Idle};
 use crate::record::{After, Record, StoredRecord};
@@ -40,6 +40,7 @@ pub struct Context {
     rendered: RenderedWindows,
     pub(crate) links: Links,
     records_since_snapshot: u64,
+    bytes_since_snapshot: usize,
     chunks_stored: u64,
     /// The policy's last run, if that changed nothing.
     idle: Option<Idle>,
@@ -77,6 +78,7 @@ impl Context {
             rendered: RenderedWindows::default(),
             links: Links::default(),
             records_since_snapshot: 0,
+            bytes_since_snapshot: 0,
             chunks_stored: 0,
             idle: None,
         }
@@ -100,8 +102,13 @@ impl Context {
                 self.applied = Some(state);
             }
         }
-        self.records_since_snapshot += 1;
+        self.count_record(bytes);
         Ok(())
+    }
+
+    fn count_record(&mut self, bytes: &[u8]) {
+        self.records_since_snapshot += 1;
+        self.bytes_since_snapshot += bytes.len();
     }
 
     /// The visible state.
@@ -349,7 +356,7 @@ impl Context {
         if let (Some(applied), Some(planned)) = (&mut self.applied, &self.planned) {
             applied.index.share(&planned.index);
         }
-        self.records_since_snapshot += 1;
+        self.count_record(&flight.bytes);
         self.recent.push(first_version, flight.bytes);
         Ok(())
     }
@@ -364,7 +371,9 @@ impl Context {
     #[must_use]
     pub fn is_snapshot_due(&self) -> bool {
         let chunks = self.applied.as_ref().map_or(0, |state| state.index.chunk_count());
-        self.records_since_snapshot >= SNAPSHOT_RECORDS || chunks >= self.chunks_stored + 4
+        self.records_since_snapshot >= SNAPSHOT_RECORDS
+            || self.bytes_since_snapshot >= SNAPSHOT_BYTES
+            || chunks >= self.chunks_stored + 4
     }
 
     /// The snapshot of the visible state and the index chunks that are not stored yet. They may be lost: replaying more
@@ -378,6 +387,7 @@ impl Context {
         puts.push((Family::State, keys::snapshot(&self.id), Some(state::encode(state))));
         self.chunks_stored = state.index.chunk_count();
         self.records_since_snapshot = 0;
+        self.bytes_since_snapshot = 0;
         puts
     }
 

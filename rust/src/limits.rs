@@ -30,6 +30,8 @@ pub const SEQ_MAX: u64 = 1 << 32;
 pub const CHUNK_ROWS: u64 = 256;
 /// Records after which a snapshot is due: half of what a load may replay, so that those in flight fit as well.
 pub const SNAPSHOT_RECORDS: u64 = 128;
+/// Bytes of such records after which one is due as well: messages with images have megabytes, and a load reads all of them.
+pub const SNAPSHOT_BYTES: usize = 16 * 1024 * 1024;
 /// Records that a load may replay.
 pub const REPLAY_RECORDS_MAX: u64 = 256;
 /// An idempotency key is remembered for at least this time ...

@@ -134,6 +134,18 @@ def test_a_cold_read_costs_what_it_shows(tmp_path: Path, operation: Operation, e
     assert read[10_000] <= read[1_000] <= entries
 
 
+def test_a_load_reads_few_of_the_records_that_are_large(tmp_path: Path) -> None:
+    mebibyte = json.dumps({"message": {"role": "user", "content": "x" * (1 << 20), "token_count": 100}}).encode()
+    with opened(tmp_path / "data") as (engine, _):
+        engine.write(CHAT, "configure", b"{}")
+        for _ in range(40):
+            engine.write(CHAT, "append", mebibyte)
+    with opened(tmp_path / "data") as (engine, counts):
+        assert engine.read(CHAT, lambda context, _: context.version) == 40
+        # The snapshot, and fewer records behind it than make 16 MiB.
+        assert counts.entries_read < 1 + 16
+
+
 def test_an_append_puts_little_more_than_the_message(tmp_path: Path) -> None:
     appends = 512
     with opened(tmp_path / "data") as (engine, counts):
