@@ -30,6 +30,25 @@ def texts(chat: Any) -> list[str]:
     return ["".join(part["text"] for part in message["parts"]) for message in chat.window(budget=10_000).messages]
 
 
+class Held:
+    """Summaries that take until they are let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.calls = 0
+
+    def __call__(self, messages: Any) -> str:
+        self.calls += 1
+        self.begun.set()
+        assert self.go.wait(10)
+        return "A summary."
+
+    def wait_begun(self, auto: Any) -> None:
+        """In turns: over some faces the summary runs while its owner waits."""
+        while not self.begun.is_set():
+            auto.wait(0.02)
+
+
 def test_the_suggested_range_gives_way_to_a_summary(store: Any, name: str) -> None:
     chat = started(store, name)
     asked: list[Any] = []
@@ -158,22 +177,14 @@ def test_a_broken_model_is_left_alone_for_a_while(store: Any, name: str, monkeyp
 
 
 def test_what_comes_during_a_slow_summary_is_kept(store: Any, name: str) -> None:
-    chat = started(store, name)
-    begun, go = threading.Event(), threading.Event()
-
-    def fn(messages: Any) -> str:
-        begun.set()
-        assert go.wait(10)
-        return "A summary."
-
-    with chat.auto_compact(fn) as auto:
+    chat, held = started(store, name), Held()
+    with chat.auto_compact(held) as auto:
         grown(chat)
-        while not begun.is_set():
-            auto.wait(0.02)
+        held.wait_begun(auto)
         chat.append(user("meanwhile one"))
         chat.window()
         chat.append(user("meanwhile two"))
-        go.set()
+        held.go.set()
         assert auto.wait(10)
     assert texts(chat)[0] == "A summary."
     assert texts(chat)[-2:] == ["meanwhile one", "meanwhile two"]
@@ -181,80 +192,50 @@ def test_what_comes_during_a_slow_summary_is_kept(store: Any, name: str) -> None
 
 
 def test_what_is_due_again_by_then_follows_and_nothing_behind_the_end(store: Any, name: str) -> None:
-    chat = started(store, name)
-    begun, go = threading.Event(), threading.Event()
-    calls: list[int] = []
-
-    def fn(messages: Any) -> str:
-        calls.append(len(messages))
-        begun.set()
-        assert go.wait(10)
-        return "A summary."
-
-    with chat.auto_compact(fn) as auto:
+    chat, held = started(store, name), Held()
+    with chat.auto_compact(held) as auto:
         grown(chat)
-        while not begun.is_set():
-            auto.wait(0.02)
+        held.wait_begun(auto)
         grown(chat)
-        go.set()
+        held.go.set()
         assert auto.wait(10)
         assert not chat.info().needs_compaction
-    assert len(calls) == 2
+    assert held.calls == 2
     grown(chat)
     assert chat.info().needs_compaction
     assert auto.wait(10)
-    assert len(calls) == 2
+    assert held.calls == 2
 
 
 def test_one_at_a_time(store: Any, name: str) -> None:
     """Two objects of one context, as two requests of a server have them."""
     one, two = started(store, name), started(store, name)
-    begun, go = threading.Event(), threading.Event()
-    calls: list[str] = []
-
-    def fn_of(who: str) -> Any:
-        def fn(messages: Any) -> str:
-            calls.append(who)
-            begun.set()
-            assert go.wait(10)
-            return "A summary."
-
-        return fn
-
-    with one.auto_compact(fn_of("one")) as first, two.auto_compact(fn_of("two")) as second:
+    held, other = Held(), Held()
+    with one.auto_compact(held) as first, two.auto_compact(other) as second:
         grown(one)
-        while not begun.is_set():
-            first.wait(0.02)
+        held.wait_begun(first)
         two.append(user("more"))
         assert second.wait(10)
         assert second.last_error is None
         with pytest.raises(errors.LeaseHeldError) as raised, two.lease():
             pass
         assert raised.value.holder
-        go.set()
+        held.go.set()
         assert first.wait(10)
-    assert calls == ["one"]
+    assert (held.calls, other.calls) == (1, 0)
 
 
 def test_somebody_who_was_faster_wins(store: Any, name: str) -> None:
-    chat = started(store, name)
-
-    def fn(messages: Any) -> str:
-        begun.set()
-        assert go.wait(10)
-        return "Too late."
-
-    begun, go = threading.Event(), threading.Event()
-    with chat.auto_compact(fn) as auto:
+    chat, held = started(store, name), Held()
+    with chat.auto_compact(held) as auto:
         grown(chat)
-        while not begun.is_set():
-            auto.wait(0.02)
+        held.wait_begun(auto)
         started(store, name).compact(user("By hand."), from_seq=1, to_seq=14)
-        go.set()
+        held.go.set()
         assert auto.wait(10)
         assert auto.last_error is None
     assert texts(chat)[0] == "By hand."
-    assert "Too late." not in texts(chat)
+    assert "A summary." not in texts(chat)
 
 
 def test_a_window_that_was_cut_hides_nothing_from_the_summary(store: Any, name: str) -> None:

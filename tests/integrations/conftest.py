@@ -67,6 +67,12 @@ def runner(face: str, data: Path, url: str) -> Run:
     return call
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with fastpaca.open(tmp_path / "data") as store:
+        yield store
+
+
 @pytest.fixture(params=RUN)
 def run(request: pytest.FixtureRequest, tmp_path: Path, server: Server) -> Run:
     """Runs a test, a coroutine function of a store: in process through threads, and over HTTP on the event loop."""

@@ -3,131 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, SummarizationMiddleware
+from langchain.agents.middleware import HumanInTheLoopMiddleware, SummarizationMiddleware
 from langchain.agents.structured_output import ToolStrategy
-from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import (
     AIMessage,
-    BaseMessage,
     HumanMessage,
     RemoveMessage,
     ToolMessage,
-    convert_to_openai_messages,
 )
-from langchain_core.outputs import ChatResult
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
 from pydantic import BaseModel
 
 import fastpaca
-from fastpaca import errors, providers
+from fastpaca import errors
 from fastpaca.integrations.langchain import FastpacaMiddleware, stored, window_messages
-from tests.integrations.conftest import Run, log, settled
+from tests.integrations.agents import (
+    Adds,
+    Breaks,
+    add,
+    calling,
+    counted,
+    final,
+    logged,
+    model,
+    text,
+    texts,
+    thread,
+    valid,
+)
+from tests.integrations.conftest import Run, settled
 from tests.support.server import Server
-
-
-class Model(FakeMessagesListChatModel):
-    """The library's fake, which keeps what it was called with, takes tools, and raises an error of its script."""
-
-    seen: list[list[BaseMessage]]
-    script: list[Any]
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        return self
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        self.seen.append(messages)
-        answer = self.script[len(self.seen) - 1]
-        if isinstance(answer, Exception):
-            raise answer
-        self.responses, self.i = [answer], 0
-        return super()._generate(messages, *args, **kwargs)
-
-
-def model(*script: Any) -> Model:
-    steps = [AIMessage(step) if isinstance(step, str) else step for step in script]
-    return Model(script=steps, seen=[], responses=[])
-
-
-@tool
-def add(a: int, b: int) -> int:
-    """Adds."""
-    return a + b
-
-
-@tool(return_direct=True)
-def final(a: int) -> int:
-    """Ends the run."""
-    return a
-
-
-def calling(*numbers: int, name: str = "add") -> AIMessage:
-    args = {"a": 0} if name == "final" else {"b": 0}
-    calls = [{"type": "tool_call", "id": f"c{n}", "name": name, "args": {**args, "a": n}} for n in numbers]
-    return AIMessage("", tool_calls=calls)
-
-
-class Breaks(FastpacaMiddleware):
-    """The process dies behind the first call of a hook."""
-
-    hook = ""
-
-    def _die(self, hook: str) -> None:
-        if self.hook == hook:
-            self.hook = ""
-            raise RuntimeError(f"died in {hook}")
-
-    def wrap_model_call(self, request: Any, handler: Any) -> Any:
-        response = super().wrap_model_call(request, handler)
-        self._die("wrap_model_call")
-        return response
-
-    def after_model(self, state: Any, runtime: Any) -> Any:
-        update = super().after_model(state, runtime)
-        self._die("after_model")
-        return update
-
-
-def thread(name: str) -> Any:
-    return {"configurable": {"thread_id": name}}
-
-
-def text(*texts: str) -> Any:
-    return {"messages": [HumanMessage(text) for text in texts]}
-
-
-def texts(messages: Sequence[BaseMessage]) -> list[str]:
-    return [
-        message.text or f"{len(message.tool_calls)} calls" if isinstance(message, AIMessage) else message.text
-        for message in messages
-    ]
-
-
-def logged(chat: Any, **which: Any) -> list[str]:
-    return [
-        f"{len(message['tool_calls'])} calls" if "tool_calls" in message else message["parts"][0]["text"]
-        for message in chat.messages(**which)
-    ]
-
-
-def valid(model: Model) -> None:
-    for messages in model.seen:
-        assert providers.check("openai", {"messages": convert_to_openai_messages(messages)}) == []
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with fastpaca.open(tmp_path / "data") as store:
-        yield store
-
 
 SCRIPT = [calling(1, 2), calling(3), "1, 2 and 3.", calling(4), "4.", "Bye."]
 TURNS = ["Add 1, 2, 3.", "Add 4.", "Bye."]
@@ -355,79 +267,6 @@ def test_streamed(store: Any) -> None:
     agent = create_agent(model(calling(1), "1."), [add], middleware=[FastpacaMiddleware(store, budget=9000)])
     assert list(agent.stream(text("Add."), thread("t"), stream_mode="messages"))
     assert logged(store.context("t")) == ["Add.", "1 calls", "1", "1."]
-
-
-class Adds(AgentMiddleware[Any, Any, Any]):
-    """Shows the model one message more."""
-
-    def wrap_model_call(self, request: Any, handler: Any) -> Any:
-        return handler(request.override(messages=[*request.messages, HumanMessage("Hurry.")]))
-
-
-class Cuts(AgentMiddleware[Any, Any, Any]):
-    """Shows the model less of the first message."""
-
-    def wrap_model_call(self, request: Any, handler: Any) -> Any:
-        first, *rest = request.messages
-        return handler(request.override(messages=[first.model_copy(update={"content": "..."}), *rest]))
-
-
-class Asks(AgentMiddleware[Any, Any, Any]):
-    """Asks another model first."""
-
-    def wrap_model_call(self, request: Any, handler: Any) -> Any:
-        model("Which tools?").invoke("Which?")
-        return handler(request)
-
-
-def counted(answer: AIMessage, tokens: int) -> AIMessage:
-    """As the provider counts it."""
-    answer.usage_metadata = {"input_tokens": tokens, "output_tokens": 3, "total_tokens": tokens + 3}
-    return answer
-
-
-def test_what_the_provider_counted_calibrates(run: Run, name: str) -> None:
-    async def test(store: Any) -> None:
-        fake = model(counted(calling(1), 500), counted(AIMessage("1."), 600))
-        middleware = FastpacaMiddleware(store, budget=9000)
-        agent = create_agent(
-            fake, [add], system_prompt="Be brief.", middleware=[middleware], checkpointer=InMemorySaver()
-        )
-        state = await agent.ainvoke(text("Add 1."), thread(name))
-        context = await settled(store.context(name))
-        assert [message.get("usage") for message in await log(context)] == [
-            None,
-            {"input_tokens": 500, "output_tokens": 3, "window_version": 1},
-            None,
-            {"input_tokens": 600, "output_tokens": 3, "window_version": 3},
-        ]
-        (last,) = await settled(context.tail(1))
-        assert (await settled(context.info())).used_tokens == 600 + last["token_count"]
-        assert window_messages(await settled(context.window())) == state["messages"]
-
-    run(test)
-
-
-@pytest.mark.parametrize(("other", "calibrates"), [(None, True), (Asks(), True), (Adds(), False), (Cuts(), False)])
-def test_only_an_answer_to_the_window_itself_calibrates(store: Any, other: Any, calibrates: bool) -> None:
-    image: Any = [{"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}]
-    middleware = [FastpacaMiddleware(store, budget=9000), *([other] if other else [])]
-    agent = create_agent(model(counted(AIMessage("One."), 2000)), middleware=middleware)
-    agent.invoke({"messages": [HumanMessage("1?"), HumanMessage(image)]}, thread("t"))
-    assert ("usage" in store.context("t").tail(1)[0]) is calibrates
-    assert (store.context("t").info().used_tokens > 2000) is calibrates
-
-
-def test_an_answer_that_is_stored_again_calibrates_once(store: Any) -> None:
-    middleware = Breaks(store, budget=9000)
-    agent = create_agent(model(counted(AIMessage("One."), 700)), middleware=[middleware], checkpointer=InMemorySaver())
-    middleware.hook = "after_model"
-    with pytest.raises(RuntimeError, match="died"):
-        agent.invoke(text("1?"), thread("t"))
-    before = store.context("t").info()
-    agent.invoke(None, thread("t"))
-    assert store.context("t").info() == before
-    assert before.used_tokens == 700 + store.context("t").tail(1)[0]["token_count"]
 
 
 def test_others_change_the_window(store: Any) -> None:

@@ -96,20 +96,26 @@ def test_a_request_behind_a_stream_does_not_hide_its_end(stack: Stack) -> None:
     stack.opened("sse").socket.close()
 
 
+@pytest.fixture
+def boundless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told of a gap: what is not taken waits."""
+    monkeypatch.setattr(subscription, "QUEUE_BYTES_MAX", 1 << 30)
+
+
+@pytest.mark.usefixtures("boundless")
 @pytest.mark.parametrize("kind", ["sse", "websocket"])
 def test_who_takes_nothing_is_cut_off(stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "STUCK_S", 0.2)
-    monkeypatch.setattr(subscription, "QUEUE_BYTES_MAX", 1 << 30)
     with stack.opened(kind) as stuck:
         stuck.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stack.say("x" * 1_000_000, count=12)
         stack.opened("sse").socket.close()
 
 
+@pytest.mark.usefixtures("boundless")
 @pytest.mark.parametrize("kind", ["sse", "websocket"])
 def test_who_reads_again_is_not_cut_off(stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "STUCK_S", 1.0)
-    monkeypatch.setattr(subscription, "QUEUE_BYTES_MAX", 1 << 30)
     with stack.opened(kind) as slow:
         stack.say("x" * 1_000_000, count=12)
         stack.say("the last of many")

@@ -268,13 +268,18 @@ def http_status(http: httpx.Client, url: str) -> int:
         return response.status_code
 
 
-def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "PING_S", 0.05)
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
     service = Service(Config(data_dir=tmp_path), lambda _: MemoryLog())
     service.open()
     write(service.engine, "chat", "configure")
-    streams = stream.Streams(service)
+    yield service
+    service.close()
 
+
+def test_a_ping_where_nothing_comes(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "PING_S", 0.05)
+    streams = stream.Streams(service)
     ends: list[Any] = []
 
     async def run() -> None:
@@ -298,14 +303,10 @@ def test_a_ping_where_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     asyncio.run(run())
     assert streams.open == 0
     assert ends == []
-    service.close()
 
 
-def test_no_ping_among_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_ping_among_frames(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "PING_S", 1.0)
-    service = Service(Config(data_dir=tmp_path), lambda _: MemoryLog())
-    service.open()
-    write(service.engine, "chat", "configure")
     streams = stream.Streams(service)
 
     async def run() -> None:
@@ -318,7 +319,6 @@ def test_no_ping_among_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert [frame.type for frame in await anext(batches)] == ["ping"]
 
     asyncio.run(run())
-    service.close()
 
 
 def test_a_server_that_ends_ends_its_streams(tmp_path: Path) -> None:

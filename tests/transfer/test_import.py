@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -189,18 +190,22 @@ def test_much_that_is_held_is_written(directory: Target, tmp_path: Path, monkeyp
         assert [told(message) for message in directory.messages(owner)] == [told(each) for each in lines(20)]
 
 
+def meddling(store: fastpaca.Store, at: int) -> Any:
+    """Progress of an import, beside which somebody else appends to the context when so many lines are read."""
+    reads = itertools.count(1)
+
+    def progress(_report: Report, size: int) -> None:
+        if next(reads) == at:
+            store.context("chat").append({"role": "user", "content": "Me too"})
+
+    return progress
+
+
 def test_somebody_else_writes_meanwhile(directory: Target, tmp_path: Path) -> None:
     path = write(tmp_path / "chat.jsonl", *lines(400))
     with directory.open() as store:
-        read = 0
-
-        def meddle(_report: Report, size: int) -> None:
-            nonlocal read
-            read += 1
-            if read == 900:
-                store.context("chat").append({"role": "user", "content": "Me too"})
-
-        found = transfer.load(store, [path], Options(settings={"policy": POLICY}), progress=meddle)
+        settings = Options(settings={"policy": POLICY})
+        found = transfer.load(store, [path], settings, progress=meddling(store, 900))
         assert store.context("chat").info().policy == POLICY
         logged = [message.get("parts") for message in store.context("chat").messages()]
     assert not found.ok
@@ -212,15 +217,8 @@ def test_somebody_else_writes_before_the_first_batch(directory: Target, tmp_path
     path = write(tmp_path / "chat.jsonl", *lines(2))
     with directory.open() as store:
         store.context("chat", budget=9000)
-        read = 0
-
-        def meddle(_report: Report, size: int) -> None:
-            nonlocal read
-            read += 1
-            if read == 2:
-                store.context("chat").append({"role": "user", "content": "Me too"})
-
-        found = transfer.load(store, [path], Options(settings={"policy": POLICY}), progress=meddle)
+        settings = Options(settings={"policy": POLICY})
+        found = transfer.load(store, [path], settings, progress=meddling(store, 2))
         assert store.context("chat").info().last_seq == 1
     assert (found.imported, found.left_out) == (0, 8)
     assert "somebody else writes" in found.problems.first[0]
