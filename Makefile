@@ -8,7 +8,8 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # Opening and closing a store waits for a dozen syncs, and the fast tests do it hundreds of times: in memory where there is
 # room. `make test` runs the same tests on a disk.
 MEMORY := $(shell test "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 2>/dev/null && echo /dev/shm)
-FAST := $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(PYTEST) -m "not slow" -q
+# One worker more than CI has cores: these tests wait a good deal.
+FAST := $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(PYTEST) -n 3 -m "not slow" -q
 BUILT := .venv/.built
 # The Vercel AI SDK, which some tests hold windows against. They skip where node is missing.
 NODE := $(if $(shell command -v npm),tests/node/node_modules/.package-lock.json)

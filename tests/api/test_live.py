@@ -18,6 +18,7 @@ def taken(frames: Any, count: int) -> list[Frame]:
     return [next(frames) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_a_stream_from_the_beginning(store: Any, name: str) -> None:
     chat = store.context(name, budget=1000)
     chat.append([user("one"), user("two")])

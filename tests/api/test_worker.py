@@ -60,6 +60,7 @@ def test_what_is_flagged_and_what_will_be(store: Any, name: str) -> None:
     assert not is_compact(later)
 
 
+@pytest.mark.slow
 def test_failures_are_told_and_tried_again(store: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summaries, "FIRST_PAUSE_S", 0.05)
     chat, other = started(store, f"{name}-bad"), started(store, f"{name}-good")

@@ -84,6 +84,7 @@ def test_reads_are_tried_again(connect: Connect, proxy: Proxy, name: str, fault:
             assert read()
 
 
+@pytest.mark.slow
 def test_retry_after_is_honoured(connect: Connect, proxy: Proxy, name: str) -> None:
     with connect() as store:
         proxy.faults.append(answer(503, b'{"error":"unavailable","message":"not now"}', "retry-after: 1"))

@@ -41,6 +41,7 @@ def written(store: Any, name: str) -> Any:
     return chat
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_stream_that_is_cut_anywhere_is_complete(connect: Connect, proxy: Proxy, name: str, seed: int) -> None:
     chance = random.Random(seed)
@@ -138,6 +139,7 @@ def test_who_was_too_slow_goes_on(connect: Connect, proxy: Proxy, name: str) -> 
         assert b"cursor=0" in proxy.requests[-1]
 
 
+@pytest.mark.slow
 def test_a_stream_that_goes_silent_is_taken_for_dead(
     connect: Connect, proxy: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def test_commands(folder: Path) -> None:
     assert (folder / "windows.svg").read_text().count("<g id=") > 10
 
 
+@pytest.mark.slow
 def test_python(tmp_path: Path) -> None:
     (example,) = blocks(PAGE, "python")
     lines = run_python(example, tmp_path).splitlines()

@@ -17,6 +17,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_runs(example: str, tmp_path: Path) -> None:
     run_python(example, tmp_path)

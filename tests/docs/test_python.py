@@ -10,6 +10,7 @@ from tests.support.examples import ROOT, blocks, run_python
 from tests.support.server import Server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "count"), [("python.md", 2), ("quickstart.md", 1)])
 def test_the_examples_against_a_server(page: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = blocks(ROOT / "docs" / page, "python server")

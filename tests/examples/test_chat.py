@@ -82,6 +82,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         assert "Traceback" not in log, log
 
 
+@pytest.mark.slow
 def test_an_answer_streams_and_is_kept(app: App) -> None:
     assert app.read("one")["messages"] == []
     with httpx.stream("GET", f"{app.url}/chats/one/events?cursor=0", timeout=WAIT_S) as events:
@@ -100,6 +101,7 @@ def test_an_answer_streams_and_is_kept(app: App) -> None:
     assert app.read("one")["used_tokens"] > 0
 
 
+@pytest.mark.slow
 def test_sending_again_doubles_nothing_and_a_second_answer_waits(app: App) -> None:
     assert app.send("two", "m1", "Hello!").status_code == 202
     refused = app.send("two", "m2", "Are you there?")

@@ -211,6 +211,7 @@ def converse(seed: int, turns: int) -> Counter[str]:
     return conversation.provider.seen
 
 
+@pytest.mark.slow
 def test_no_thinking_comes_back_with_another_past() -> None:
     seen: Counter[str] = Counter()
     for seed in range(12):

@@ -240,6 +240,7 @@ def test_one_message_of_very_many_parts(name: str) -> None:
     engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", seeds(3, of=12))
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_conversation_over_several_providers(name: str, seed: int) -> None:

@@ -306,6 +306,7 @@ def test_a_file_that_can_not_grow_poisons(tmp_path: Path) -> None:
     log.close()
 
 
+@pytest.mark.slow
 def test_a_full_disk_poisons_and_loses_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "8m") as disk:
         log, outcomes, version = RocksLog(disk / "store"), Outcomes(), 0
@@ -376,6 +377,7 @@ if sys.argv[2] == "close":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["close", "leave open"])
 def test_a_child_that_ends_does_the_parent_no_harm(tmp_path: Path, end: str) -> None:
     with run(FORK, str(tmp_path), end) as process:

@@ -53,6 +53,7 @@ def test_json(transcript: Write, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_svg_has_a_line_for_each_strategy(transcript: Write, tmp_path: Path) -> None:
     path = tmp_path / "windows.svg"
     assert cli.main(["simulate", str(transcript(agent())), *POLICIES, "--plot", str(path)]) == 0

@@ -30,6 +30,7 @@ def check(path: Path, budgets: list[int], limit: int | None = None) -> dict[str,
     return {total.strategy: total.rejected for total in results.totals if total.budget == min(budgets)}
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(("name", "limit", "budget"), SAMPLES)
 def test_a_sample(name: str, limit: int, budget: int) -> None:

@@ -112,6 +112,7 @@ def test_who_takes_nothing_is_cut_off(stack: Stack, kind: str, monkeypatch: pyte
         stack.opened("sse").socket.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("boundless")
 @pytest.mark.parametrize("kind", ["sse", "websocket"])
 def test_who_reads_again_is_not_cut_off(stack: Stack, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,6 +305,7 @@ def test_a_ping_where_nothing_comes(service: Service, monkeypatch: pytest.Monkey
     assert ends == []
 
 
+@pytest.mark.slow
 def test_no_ping_among_frames(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "PING_S", 1.0)
     streams = stream.Streams(service)
@@ -321,6 +322,7 @@ def test_no_ping_among_frames(service: Service, monkeypatch: pytest.MonkeyPatch)
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_ends_its_streams(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server, httpx.Client(base_url=server.url, timeout=20) as http:
         http.put("/v1/contexts/c", json={}).raise_for_status()

@@ -191,6 +191,7 @@ def test_a_client_that_is_gone(server: Server, stream: str) -> None:
                 assert [found.opcode for found in client.rest()] in ([], [CLOSE])
 
 
+@pytest.mark.slow
 def test_pings_of_one_that_does_not_read(server: Server, stream: str) -> None:
     """Pongs that nobody takes must not fill the server's memory: at some point it reads no more."""
     flood = frame(PING, b"x" * 125) * 10_000

@@ -109,6 +109,7 @@ def test_a_page_gets_the_answer_as_it_comes(name: str, tmp_path: Path) -> None:
     assert [message["parts"][0]["text"] for message in answer_of(tmp_path)] == ["Once 🦙 upon"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", APPS)
 @pytest.mark.parametrize("finish", [False, True])
 def test_a_page_that_leaves(name: str, finish: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

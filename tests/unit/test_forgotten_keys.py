@@ -55,6 +55,7 @@ def test_old_and_behind_newer_keys(clock: list[int]) -> None:
     assert append(engine, "x", "n5"), "younger keys stay"
 
 
+@pytest.mark.slow
 def test_forgotten_keys_leave_the_store(clock: list[int]) -> None:
     engine = Engine(MemoryLog())
     engine.write("chat", "configure", b"")
