@@ -337,18 +337,17 @@ impl Target for Anthropic {
             out.raw("],");
         }
         out.raw("\"messages\":[");
-        let (messages, open) = (&self.messages.0, self.open().0);
-        let marks_last = breakpoints && !(messages.is_empty() && open.is_empty());
-        // A breakpoint stands in the last block, before its end and those of its list and its message.
-        let ends = if marks_last { "}]}".len() } else { 0 };
-        if open.is_empty() {
-            request.keep(messages.get(..messages.len().saturating_sub(ends)).unwrap_or_default());
-        } else {
-            request.keep(messages);
-            let out = request.out().raw(if messages.is_empty() { "" } else { "," });
-            out.0.extend_from_slice(open.get(..open.len().saturating_sub(ends)).unwrap_or_default());
+        let open = self.open().0;
+        request.keep(&self.messages.0);
+        let out = request.out().raw(if self.messages.0.is_empty() || open.is_empty() { "" } else { "," });
+        out.0.extend_from_slice(&open);
+        // The last message is always the open one. Behind its last block stand the ends of its list and its own.
+        if breakpoints && !open.is_empty() {
+            out.0.truncate(out.0.len() - "]}".len());
+            end_blocks(out, true);
+            out.raw("]}");
         }
-        request.out().raw(if marks_last { BREAKPOINT } else { "" }).raw(if marks_last { "]}]}" } else { "]}" });
+        out.raw("]}");
     }
 
     fn omitted_reasoning(&self) -> Vec<u64> {
