@@ -45,7 +45,7 @@ def is_real() -> bool:
 def describe() -> str:
     """Where the text comes from, for the head of a report."""
     if is_real():
-        return f"real conversations of {DATA}"
+        return "real conversations (FASTPACA_DATA)"
     return "Python's standard library and made-up words (FASTPACA_DATA names no conversations)"
 
 

@@ -12,6 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+def test_the_results_name_no_path_of_a_machine() -> None:
+    results = json.loads((ROOT / "benches/results.json").read_text())
+    assert "/" not in results["text"] + results["machine"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_suite_writes_results_and_plots(tmp_path: Path) -> None:
