@@ -67,6 +67,9 @@ pub fn rfc3339(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| PRINTER.timestamp_to_string(&time))
 }
 
+/// What the columns of an item usually take.
+const COLUMNS_BYTES: usize = 80;
+
 /// Appends one item: its columns, then its stored body.
 fn item(out: &mut Json, cell: &Cell, time_ms: i64, body: &[u8]) {
     match cell.kind {
@@ -117,18 +120,24 @@ impl Rendering {
     /// [`crate::error::Error::Need`] for records.
     pub fn push_all(&mut self, cells: &[Cell], records: Records<'_>) -> Result<()> {
         let parsed = records.parse_all(cells.iter().map(|cell| cell.version))?;
+        let mut found = Vec::with_capacity(cells.len());
         for cell in cells {
             let Some(record) = parsed.get(&cell.version) else { continue };
             let slot = cell.slot.unwrap_or_else(|| u32::try_from(cell.from - record.first_seq).unwrap_or(u32::MAX));
-            let body = record.body(slot)?;
-            match self {
-                Self::Parts(out) => {
-                    if !out.0.is_empty() {
-                        out.raw(",");
-                    }
-                    item(out, cell, record.time_ms, body);
+            found.push((cell, record.time_ms, record.body(slot)?));
+        }
+        let bytes = found.iter().map(|(_, _, body)| body.len()).sum();
+        match self {
+            Self::Parts(out) => {
+                out.0.reserve(bytes + found.len() * COLUMNS_BYTES);
+                for (cell, time_ms, body) in found {
+                    out.raw(if out.0.is_empty() { "" } else { "," });
+                    item(out, cell, time_ms, body);
                 }
-                Self::Request(request) => {
+            }
+            Self::Request(request) => {
+                request.reserve(bytes);
+                for (cell, _, body) in found {
                     let to = (cell.kind == ItemKind::Summary).then_some(cell.to);
                     request.push(if cell.kind == ItemKind::Repair { 0 } else { cell.from }, to, body);
                 }

@@ -142,6 +142,9 @@ pub trait Target: fmt::Debug + Send {
     /// What the provider takes as the id of a call.
     fn id_rule(&self) -> IdRule;
 
+    /// Makes room for messages whose stored bodies have so many bytes.
+    fn reserve(&mut self, bytes: usize);
+
     /// Takes the next message, with its ids resolved.
     fn take(&mut self, message: &Normal<'_>);
 
@@ -184,6 +187,11 @@ impl Request {
     pub fn new(format: Format, options: &Options<'_>) -> Option<Self> {
         let target = format.target(options)?;
         Some(Self { ids: Ids::new(target.id_rule()), target })
+    }
+
+    /// Makes room for messages whose stored bodies have so many bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.target.reserve(bytes);
     }
 
     /// Adds a message by its stored body. `seq` is 0 for a repair; `to` is the last message that a summary stands for.

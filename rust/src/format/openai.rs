@@ -241,6 +241,10 @@ impl Target for OpenAi {
         IdRule { bytes_max: ID_BYTES_MAX, is_plain: false }
     }
 
+    fn reserve(&mut self, bytes: usize) {
+        self.messages.0.reserve(bytes);
+    }
+
     fn take(&mut self, message: &Normal<'_>) {
         let mut reasoning = message.pieces.iter().filter(|piece| matches!(piece.what, What::Reasoning(_)));
         if reasoning.next().is_some() {

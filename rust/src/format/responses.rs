@@ -238,6 +238,10 @@ impl Target for Responses {
         IdRule { bytes_max: ID_BYTES_MAX, is_plain: false }
     }
 
+    fn reserve(&mut self, bytes: usize) {
+        self.input.0.reserve(bytes);
+    }
+
     fn take(&mut self, message: &Normal<'_>) {
         let is_system = matches!(message.role, Role::System | Role::Developer);
         let says_text_alone = message.pieces.iter().all(|piece| matches!(piece.what, What::Text(_)));

@@ -35,6 +35,8 @@ pub(super) trait Writer: Clone + Debug + Send + 'static {
     /// How parts are written.
     const DIALECT: Dialect;
 
+    /// Makes room for messages whose stored bodies have so many bytes.
+    fn reserve(&mut self, bytes: usize);
     /// The message can be taken as it is stored.
     fn is_whole(&self, message: &Normal<'_>) -> bool;
     /// Takes a message as it is stored; gives the number of calls that wait.
@@ -251,6 +253,10 @@ fn says(piece: &Piece<'_>) -> bool {
 impl<W: Writer> Target for Flow<W> {
     fn id_rule(&self) -> IdRule {
         IdRule { bytes_max: ID_BYTES_MAX, is_plain: true }
+    }
+
+    fn reserve(&mut self, bytes: usize) {
+        self.writer.reserve(bytes);
     }
 
     fn take(&mut self, message: &Normal<'_>) {

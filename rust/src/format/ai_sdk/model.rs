@@ -143,6 +143,10 @@ impl Writer for Model {
     type User = Message;
     const DIALECT: Dialect = parts::MODEL;
 
+    fn reserve(&mut self, bytes: usize) {
+        self.messages.0.reserve(bytes);
+    }
+
     fn is_whole(&self, _: &Normal<'_>) -> bool {
         false
     }

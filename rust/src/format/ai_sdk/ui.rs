@@ -143,6 +143,10 @@ impl Writer for Ui {
     type User = Message;
     const DIALECT: Dialect = parts::UI;
 
+    fn reserve(&mut self, bytes: usize) {
+        self.done.0.reserve(bytes);
+    }
+
     fn is_whole(&self, message: &Normal<'_>) -> bool {
         let in_parts = |piece: &Piece<'_>| matches!(piece.holder, Holder::Parts { key: "parts", .. });
         let is_ours = |body: &Object<'_>| is_string(body, "id") || message.pieces.iter().any(is_ui_alone);

@@ -307,6 +307,10 @@ impl Target for Anthropic {
         IdRule { bytes_max: ID_BYTES_MAX, is_plain: true }
     }
 
+    fn reserve(&mut self, bytes: usize) {
+        self.messages.0.reserve(bytes);
+    }
+
     fn take(&mut self, message: &Normal<'_>) {
         let is_system = matches!(message.role, Role::System | Role::Developer);
         if is_system && !self.is_past_head {
