@@ -38,6 +38,7 @@ __all__ = [
     "chunk_key",
     "convert",
     "encode",
+    "feed_entry",
     "frames",
     "idempotency_key",
     "parse",
@@ -167,6 +168,9 @@ def frames(
     record that is damaged or of a newer release.
     """
 
+def feed_entry(version: int, id: str) -> bytes:
+    """The feed's value for the record of context `id` whose last entry has `version`."""
+
 def idempotency_key(id: str, key: str) -> tuple[int, bytes]:
     """Family and key under which an idempotency key is stored."""
 
@@ -203,6 +207,14 @@ class Commit:
     def version(self) -> int: ...
     @property
     def puts(self) -> list[tuple[int, bytes, bytes | None]]: ...
+    @property
+    def puts_bytes(self) -> int:
+        """Bytes of their keys and values."""
+
+    @property
+    def feed_entry(self) -> bytes:
+        """What the feed is to hold."""
+
     @property
     def reply(self) -> bytes: ...
     @property

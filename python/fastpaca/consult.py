@@ -20,8 +20,9 @@ from fastpaca.errors import ClosedError, InvalidError
 from fastpaca.handles import raised
 
 if TYPE_CHECKING:
-    from fastpaca.engine import Engine, Reply, Ticket
+    from fastpaca.engine import Engine
     from fastpaca.handles import Handle
+    from fastpaca.ticket import Reply, Ticket
 
 SECONDS_MAX: Final = 60
 """What a policy may take. A thread can't be ended from outside: one that takes longer is left to itself."""

@@ -14,15 +14,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from fastpaca import _core
 from fastpaca.consult import Consults, Deferred, Write
 from fastpaca.errors import FastpacaError, NotFoundError, NotYetError, TombstonedError
 from fastpaca.handles import NOTHING, Handle, Handles, raised
 from fastpaca.lease import Leases
-from fastpaca.log.base import Family, Log, OnGroup, Pending, Put
+from fastpaca.log.base import Family, Log, OnGroup, Pending
 from fastpaca.streams.hub import Hub
+from fastpaca.ticket import Reply, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,90 +43,8 @@ _LARGE_BYTES: Final = 64 * 1024
 _ZERO: Final = bytes(16)
 
 _logger = logging.getLogger("fastpaca.engine")
-Waiter = Callable[["Ticket"], None]
 Decided = tuple[set[int], set[int]]
 """What a custom policy decided: messages that leave, and messages whose results are stripped."""
-
-
-class Reply(NamedTuple):
-    """The reply to a write: a JSON body (empty for a deletion), and the version that it made or found."""
-
-    body: bytes
-    version: int
-    created: bool = False
-    replayed: bool = False
-
-
-class Ticket:
-    """A write on its way: what the log commits, and who waits for it. Once settled, `error` or the reply holds.
-
-    One plain object a write, since each object more costs as much as a step of the core.
-    """
-
-    __slots__ = (
-        "context_id",
-        "created",
-        "engine",
-        "error",
-        "first_version",
-        "handle",
-        "position",
-        "puts",
-        "replayed",
-        "reply",
-        "settled",
-        "version",
-        "waiter",
-    )
-
-    engine: Engine
-    handle: Handle
-    context_id: str
-    first_version: int
-    puts: Sequence[Put]
-
-    def __init__(self, reply: bytes, version: int, waiter: Waiter, created: bool, replayed: bool) -> None:
-        self.reply = reply
-        self.version = version
-        self.waiter = waiter
-        self.created = created
-        self.replayed = replayed
-        self.settled = False
-        self.error: BaseException | None = None
-        self.position = 0
-
-    def result(self) -> Reply:
-        """The reply of a settled write, or its error."""
-        if self.error is not None:
-            raise self.error
-        return Reply(self.reply, self.version, self.created, self.replayed)
-
-    def settle(self, error: BaseException | None) -> None:
-        """Tells who waits."""
-        self.error = error
-        self.settled = True
-        self.waiter(self)
-
-    def done(self, error: BaseException | None) -> None:
-        """Applies the durable record, or discards what was planned, and tells who waits. On the writer's thread."""
-        handle = self.handle
-        snapshot_due = False
-        with handle.lock:
-            if error is not None:
-                handle.context.fail()
-            else:
-                try:
-                    snapshot_due = handle.context.apply(self.first_version)
-                except _core.CoreError as refused:
-                    error = raised(refused)
-                except BaseException as failed:  # noqa: BLE001 - whoever waits must be told, whatever it is
-                    error = failed
-            others = handle.waiting.pop(self.version, ()) if handle.waiting else ()
-        self.settle(error)
-        for other in others:
-            other.settle(error)
-        if snapshot_due:
-            self.engine.store_derived(handle.context)
 
 
 class Engine:
@@ -136,7 +55,7 @@ class Engine:
         self._handles = Handles(log, cache_bytes)
         self._leases = Leases()
         # Writes of event loops that are settled. Filled and emptied by the log's writer thread alone.
-        self._settled: list[asyncio.Future[None]] = []
+        self._settled: list[Ticket] = []
         # Event loops that will wake the writer in their next turn.
         self._waking: set[asyncio.AbstractEventLoop] = set()
         self._observers: list[OnGroup] = []
@@ -173,8 +92,9 @@ class Engine:
         """
         settled = threading.Lock()
         settled.acquire()
+        ticket = Ticket(lambda _: settled.release())
         try:
-            ticket = self._submit(context_id, route, body, key, lambda _: settled.release())
+            self._submit(ticket, context_id, route, body, key)
         except Deferred as deferred:
             return deferred.future.result()
         if not ticket.settled:
@@ -185,20 +105,17 @@ class Engine:
         """As `write`, for an event loop. Cancelling it does not take the write back."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-
-        def settle(_: Ticket) -> None:
-            self._settled.append(future)
-
+        ticket = Ticket(self._settled.append, future)
+        handle = self._handles.hot(context_id) if len(body) <= _LARGE_BYTES else None
         try:
-            if self._handles.is_cold(context_id) or len(body) > _LARGE_BYTES:
-                ticket = await loop.run_in_executor(None, self._submit, context_id, route, body, key, settle)
-            else:
-                ticket = self._submit(context_id, route, body, key, settle, wake=False)
+            if handle is not None and self._attempt(ticket, handle, route, body, key):
                 if loop not in self._waking:
                     # Once for all that this turn of the loop submits: two threads that run take the interpreter from
                     # each other, which costs more than the writer's work.
                     self._waking.add(loop)
                     loop.call_soon(self._wake, loop)
+            else:
+                await loop.run_in_executor(None, self._submit, ticket, context_id, route, body, key)
         except Deferred as deferred:
             return await asyncio.shield(asyncio.wrap_future(deferred.future))
         if not ticket.settled:
@@ -209,50 +126,47 @@ class Engine:
         self._waking.discard(loop)
         self.log.wake()
 
-    def _submit(
-        self, context_id: str, route: str, body: bytes, key: str | None, waiter: Waiter, *, wake: bool = True
-    ) -> Ticket:
-        """Parses, plans and hands over a write. `waiter` is called once it is settled, unless it is already.
+    def _submit(self, ticket: Ticket, context_id: str, route: str, body: bytes, key: str | None) -> None:
+        """Parses, plans and hands over a write. Raises `Deferred` where a custom policy is asked first."""
+        while not self._attempt(ticket, self._handles.loaded(context_id), route, body, key):
+            pass
+        self.log.wake()
 
-        Raises `Deferred` where a custom policy is asked first.
-        """
-        while True:
-            handle = self._handles.loaded(context_id)
+    def _attempt(self, ticket: Ticket, handle: Handle, route: str, body: bytes, key: str | None) -> bool:
+        """As `_submit`, on a context in memory; the log is to be woken. False where it has to be tried again."""
+        try:
+            request = handle.context.parse(route, body, key=key)
+        except _core.CoreError as error:
+            if error.args[0] == "unknown_strategy":
+                raise self._consults.configure(handle.id, Write(route, body, key), error) from None
+            raise raised(error) from None
+        with handle.lock:
+            if handle.evicted:
+                return False
+            if handle.turn is not None:
+                raise self._consults.join(handle.turn, Write(route, body, key, request))
             try:
-                request = handle.context.parse(route, body, key=key)
-            except _core.CoreError as error:
-                if error.args[0] == "unknown_strategy":
-                    raise self._consults.configure(context_id, Write(route, body, key), error) from None
-                raise raised(error) from None
-            with handle.lock:
-                if handle.evicted:
-                    continue
-                if handle.turn is not None:
-                    raise self._consults.join(handle.turn, Write(route, body, key, request))
-                try:
-                    planned = self._plan(handle, request)
-                except _core.Consult as consult:
-                    raise self._consults.begin(handle, Write(route, body, key, request), consult) from None
-                if planned is None:
-                    # The context counts by other rules since its messages were parsed.
-                    continue
-                if isinstance(planned, _core.Done):
-                    ticket = self._done(handle, planned, waiter)
-                else:
-                    ticket = self._commit(handle, planned, waiter, wake=wake)
-            handle.writes += 1
-            if handle.writes % _WRITES_ACCOUNTED == 0:
-                self._handles.account(handle)
-            return ticket
+                planned = self._plan(handle, request)
+            except _core.Consult as consult:
+                raise self._consults.begin(handle, Write(route, body, key, request), consult) from None
+            if planned is None:
+                # The context counts by other rules since its messages were parsed.
+                return False
+            self._hand_over(ticket, handle, planned)
+        handle.writes += 1
+        if handle.writes % _WRITES_ACCOUNTED == 0:
+            self._handles.account(handle)
+        return True
 
     def plan_and_commit(self, handle: Handle, write: Write, decision: Decided | None) -> Ticket:
         """Plans and hands over a write that waited; the caller holds the context's lock. Raises `Consult`."""
         while True:
             planned = self._plan(handle, write.parsed(handle.context), decision)
-            if isinstance(planned, _core.Done):
-                return self._done(handle, planned, write.settle)
             if planned is not None:
-                return self._commit(handle, planned, write.settle)
+                ticket = Ticket(write.settle)
+                self._hand_over(ticket, handle, planned)
+                self.log.wake()
+                return ticket
             write.request = None
 
     def loaded(self, context_id: str) -> Handle:
@@ -285,9 +199,23 @@ class Engine:
                     return None
                 raise raised(error) from None
 
-    def _done(self, handle: Handle, done: _core.Done, waiter: Waiter) -> Ticket:
+    def _hand_over(self, ticket: Ticket, handle: Handle, planned: _core.Commit | _core.Done) -> None:
+        """Gives a planned record to the log, which is to be woken. The caller holds the context's lock."""
+        if isinstance(planned, _core.Done):
+            self._await_visible(ticket, handle, planned)
+            return
+        ticket.commits(self, handle, planned)
+        handle.exists = True
+        try:
+            self.log.submit(ticket, wake=False)
+        except FastpacaError:
+            if self.log.poisoned:
+                handle.context.fail()
+            raise
+
+    def _await_visible(self, ticket: Ticket, handle: Handle, done: _core.Done) -> None:
         """Nothing to commit: settled already, or once the version that it tells of is visible."""
-        ticket = Ticket(done.reply, done.version, waiter, False, done.replayed)
+        ticket.found(done)
         visible = handle.context.version
         if visible is not None and visible >= done.version:
             ticket.settled = True
@@ -295,23 +223,6 @@ class Engine:
             handle.waiting.setdefault(done.version, []).append(ticket)
             # The loop that would wake the writer may be what waits here.
             self.log.wake()
-        return ticket
-
-    def _commit(self, handle: Handle, planned: _core.Commit, waiter: Waiter, *, wake: bool = True) -> Ticket:
-        ticket = Ticket(planned.reply, planned.version, waiter, planned.created, False)
-        ticket.engine = self
-        ticket.handle = handle
-        ticket.context_id = handle.id
-        ticket.first_version = planned.first_version
-        ticket.puts = planned.puts
-        handle.exists = True
-        try:
-            self.log.submit(ticket, wake=wake)
-        except FastpacaError:
-            if self.log.poisoned:
-                handle.context.fail()
-            raise
-        return ticket
 
     def store_derived(self, context: _core.Context) -> None:
         """Stores a snapshot, and forgets old idempotency keys. Should it fail, the next one will do."""
@@ -322,10 +233,18 @@ class Engine:
 
     def _wake_loops(self, commits: Sequence[Pending]) -> None:
         """Wakes each event loop once for all its writes of a group. On the writer's thread."""
-        settled, self._settled = self._settled, []
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for future in settled:
-            by_loop.setdefault(future.get_loop(), []).append(future)
+        futures: list[asyncio.Future[None]] = []
+        last = None
+        for ticket in self._settled:
+            future = ticket.future
+            assert future is not None
+            loop = future.get_loop()
+            if loop is not last:
+                futures = by_loop.setdefault(loop, [])
+                last = loop
+            futures.append(future)
+        self._settled.clear()
         for loop, futures in by_loop.items():
             # The loop may have been closed with writes under way: they are durable, nobody waits for them.
             with contextlib.suppress(RuntimeError):
@@ -356,8 +275,8 @@ class Engine:
 
     async def aread(self, context_id: str, operation: Operation[T]) -> T:
         """As `read`, for an event loop: what has to fetch bytes runs on a thread."""
-        if not self._handles.is_cold(context_id):
-            handle = self._handles.loaded(context_id)
+        handle = self._handles.hot(context_id)
+        if handle is not None:
             try:
                 result = operation(handle.context, NOTHING)
             except _core.Need:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections import deque
 
     from fastpaca.consult import Write
-    from fastpaca.engine import Ticket
+    from fastpaca.ticket import Ticket
 
 T = TypeVar("T")
 
@@ -162,10 +162,12 @@ class Handles:
     def __len__(self) -> int:
         return len(self._handles)
 
-    def is_cold(self, context_id: str) -> bool:
-        """Whether the context has to be read from the log first."""
+    def hot(self, context_id: str) -> Handle | None:
+        """The handle of a context that is in memory, and now the most recently used."""
         handle = self._handles.get(context_id)
-        return handle is None or not handle.loaded
+        if handle is None or not handle.loaded:
+            return None
+        return self._get(context_id)
 
     def close(self) -> None:
         """Refuses what comes from now on."""

@@ -13,9 +13,9 @@ from fastpaca._core import PAGE_MESSAGES_MAX, TOKEN_BUDGET_MAX
 from fastpaca.compaction.options import LEASE_S, OnError
 from fastpaca.compaction.options import Options as CompactionOptions
 from fastpaca.compaction.sync import AutoCompaction
-from fastpaca.engine import Reply
 from fastpaca.fields import text
 from fastpaca.streams.frames import check_cursor
+from fastpaca.ticket import Reply
 from fastpaca.transport.sync import Subscription, Transport
 from fastpaca.turn.options import Options
 from fastpaca.turn.sync import Turn

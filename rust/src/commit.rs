@@ -48,6 +48,14 @@ pub struct Commit {
     pub created: bool,
 }
 
+impl Commit {
+    /// Bytes of keys and values that are written.
+    #[must_use]
+    pub fn puts_bytes(&self) -> usize {
+        self.puts.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+    }
+}
+
 /// Encodes a record that is folded into the planned state already, and ends it there.
 pub(crate) fn seal(
     planned: &mut State,

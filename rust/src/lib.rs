@@ -19,6 +19,7 @@ pub mod entry;
 pub mod error;
 pub mod estimate;
 pub mod explain;
+pub mod feed;
 pub mod fetched;
 pub mod format;
 pub mod frames;

@@ -26,7 +26,7 @@ use crate::request::{self, Request as CoreRequest, Route};
 use crate::spliced::Spliced;
 use crate::tokens::Counting as CoreCounting;
 use crate::window::WindowRequest;
-use crate::{encoder::Encoding, keys, limits, policy};
+use crate::{encoder::Encoding, feed, keys, limits, policy};
 use columns::KeptColumns;
 use errors::{raise, CoreError, Need};
 use fetched::Fetched;
@@ -138,6 +138,11 @@ fn parse_counted(
 }
 
 #[pyfunction]
+fn feed_entry(py: Python<'_>, version: u64, id: &str) -> Py<PyBytes> {
+    PyBytes::new(py, &feed::entry(version, id)).unbind()
+}
+
+#[pyfunction]
 fn idempotency_key(id: &str, key: &str) -> (u8, Vec<u8>) {
     (Family::Keys as u8, keys::idempotency(id, key))
 }
@@ -171,6 +176,8 @@ struct Commit {
     first_version: u64,
     version: u64,
     puts: Vec<PyPut>,
+    puts_bytes: usize,
+    feed_entry: Py<PyBytes>,
     reply: Py<PyBytes>,
     created: bool,
 }
@@ -289,6 +296,8 @@ impl Context {
                     first_version: commit.first_version,
                     version: commit.version,
                     puts: py_puts(py, &commit.puts),
+                    puts_bytes: commit.puts_bytes(),
+                    feed_entry: PyBytes::new(py, &feed::entry(commit.version, &self.id)).unbind(),
                     reply: PyBytes::new(py, &commit.reply).unbind(),
                     created: commit.created,
                 };
@@ -445,6 +454,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(encode::encode, module)?,
         wrap_pyfunction!(parse, module)?,
         wrap_pyfunction!(frames::frames, module)?,
+        wrap_pyfunction!(feed_entry, module)?,
         wrap_pyfunction!(idempotency_key, module)?,
         wrap_pyfunction!(snapshot_key, module)?,
         wrap_pyfunction!(record_key, module)?,

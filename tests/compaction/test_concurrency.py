@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastpaca
-from fastpaca.engine import Engine, Reply
+from fastpaca.engine import Engine
 from fastpaca.errors import CompactionConflictError, FastpacaError, RevertConflictError
+from fastpaca.ticket import Reply
 from tests.support.faulty_log import Faults, FaultyMemoryLog
 from tests.support.memory import append, window, write
 from tests.support.patience import PATIENCE_S, until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -58,7 +59,13 @@ def write(log: RocksLog, count: int, *, first: int = 0, size: int = 100) -> Outc
 
 def unclean_copy(log: RocksLog, to: Path) -> Path:
     """The directory as a crash of the machine would leave it now, its WAL not yet flushed. Returns that WAL."""
-    shutil.copytree(log.path, to)
+
+    def copy(source: str, copied: str) -> None:
+        # What a start has no use for is removed a little later.
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(source, copied)
+
+    shutil.copytree(log.path, to, copy_function=copy)
     return max(to.glob("*.log"))
 
 

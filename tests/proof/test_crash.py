@@ -22,7 +22,8 @@ from tests.support.disk import small_disk
 from tests.support.memory import describe, replay, verify, window, write
 
 if TYPE_CHECKING:
-    from fastpaca.engine import Engine, Reply
+    from fastpaca.engine import Engine
+    from fastpaca.ticket import Reply
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(ROOT)])}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastpaca.engine import Engine, Reply, Ticket
+from fastpaca.engine import Engine
 from fastpaca.errors import KeyReusedError, OutcomeUnknownError, PoisonedError, UnavailableError, VersionConflictError
 from fastpaca.log import MemoryDisk
+from fastpaca.ticket import Reply, Ticket, Waiter
 from tests.support.faulty_log import Faults, FaultyMemoryLog, FaultyRocksLog
 from tests.support.memory import append, describe, replay, verify, window, write
 from tests.support.patience import PATIENCE_S, until
@@ -59,9 +60,16 @@ def body(number: int, **fields: Any) -> bytes:
     return json.dumps({"message": message, **fields}).encode()
 
 
+def submitted(engine: Engine, number: int, key: str | None = None, waiter: Waiter = lambda _: None) -> Ticket:
+    """An append that settles in the background."""
+    ticket = Ticket(waiter)
+    engine._submit(ticket, "c", "append", body(number), key)
+    return ticket
+
+
 def appends(engine: Engine, count: int = IN_FLIGHT, *, keyed: bool = False) -> list[Ticket]:
-    """Appends on one context, submitted one after the other; they settle in the background."""
-    return [engine._submit("c", "append", body(n), f"key {n}" if keyed else None, lambda _: None) for n in range(count)]
+    """Appends on one context, submitted one after the other."""
+    return [submitted(engine, n, f"key {n}" if keyed else None) for n in range(count)]
 
 
 def settle(tickets: list[Ticket], engine: Engine) -> list[Reply | UnavailableError]:
@@ -96,9 +104,7 @@ def test_the_nth_write_or_sync_fails(storage: Storage, what: str, nth: int) -> N
     for start in range(0, IN_FLIGHT, 4):
         faults.hold()
         try:
-            tickets = [
-                engine._submit("c", "append", body(start + n), f"key {start + n}", lambda _: None) for n in range(4)
-            ]
+            tickets = [submitted(engine, start + n, f"key {start + n}") for n in range(4)]
         except PoisonedError as error:
             outcomes += [error] * 4
             continue
@@ -256,7 +262,7 @@ def test_a_retry_during_the_failure_steals_no_ticket(storage: Storage) -> None:
         except PoisonedError as error:
             refused.append(type(error))
 
-    tickets = [engine._submit("c", "append", body(n), None, waiter) for n, waiter in enumerate((retry, lambda _: None))]
+    tickets = [submitted(engine, 0, waiter=retry), submitted(engine, 1)]
     faults.release()
     outcomes = settle(tickets, engine)
     assert [type(outcome) for outcome in outcomes] == [OutcomeUnknownError] * 2
@@ -381,7 +387,7 @@ def test_a_second_request_in_flight_waits_for_the_first(storage: Storage) -> Non
     engine = storage.open(faults)
     write(engine, "c", "configure")
     faults.hold()
-    first, second = (engine._submit("c", "append", body(0), "k", lambda _: None) for _ in range(2))
+    first, second = (submitted(engine, 0, "k") for _ in range(2))
     with pytest.raises(KeyReusedError):
         engine.write("c", "append", body(1), key="k")
     assert not first.settled
@@ -396,12 +402,12 @@ def test_both_waiters_of_a_key_hear_of_the_failure(storage: Storage) -> None:
     engine = storage.open(faults)
     write(engine, "c", "configure")
     faults.hold()
-    tickets = [engine._submit("c", "append", body(0), "k", lambda _: None) for _ in range(3)]
+    tickets = [submitted(engine, 0, "k") for _ in range(3)]
     faults.release()
     assert [type(outcome) for outcome in settle(tickets, engine)] == [OutcomeUnknownError] * 3
     # Nothing of it is left that a later request with that key could wait for.
     with pytest.raises(PoisonedError):
-        engine._submit("c", "append", body(0), "k", lambda _: None)
+        submitted(engine, 0, "k")
 
 
 WRITES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastpaca import _core
-from fastpaca.engine import Engine, Reply
+from fastpaca.engine import Engine
 from fastpaca.log import Family, Log, MemoryDisk, MemoryLog
+from fastpaca.ticket import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

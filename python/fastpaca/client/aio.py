@@ -13,8 +13,8 @@ from fastpaca.client.aio_connection import AsyncConnection
 from fastpaca.client.aio_subscription import AsyncHttpSubscription
 from fastpaca.client.options import Options
 from fastpaca.client.requests import context_path, draft_path, query, write_of
-from fastpaca.engine import Reply
 from fastpaca.errors import MalformedReplyError
+from fastpaca.ticket import Reply
 from fastpaca.types import Fit
 
 _CREATED: Final = 201

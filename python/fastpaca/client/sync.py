@@ -13,8 +13,8 @@ from fastpaca.client.options import Options
 from fastpaca.client.requests import context_path, draft_path, query, write_of
 from fastpaca.client.sync_connection import Connection
 from fastpaca.client.sync_subscription import HttpSubscription
-from fastpaca.engine import Reply
 from fastpaca.errors import MalformedReplyError
+from fastpaca.ticket import Reply
 from fastpaca.types import Fit
 
 _CREATED: Final = 201

@@ -9,9 +9,9 @@ from fastpaca.http import query
 if TYPE_CHECKING:
     from falcon.asgi import Response
 
-    from fastpaca.engine import Reply
     from fastpaca.http.request import Request
     from fastpaca.http.service import Service
+    from fastpaca.ticket import Reply
 
 
 class Writer:

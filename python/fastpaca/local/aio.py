@@ -9,9 +9,10 @@ import asyncio
 from typing import Any
 
 from fastpaca import _core
-from fastpaca.engine import Engine, Reply, not_before, writable
+from fastpaca.engine import Engine, not_before, writable
 from fastpaca.streams.aio import AsyncFrames
 from fastpaca.streams.drafts import check_delta
+from fastpaca.ticket import Reply
 
 
 class AsyncLocalTransport:

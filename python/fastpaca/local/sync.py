@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastpaca import _core
-from fastpaca.engine import Engine, Reply, not_before, writable
+from fastpaca.engine import Engine, not_before, writable
 from fastpaca.streams.drafts import check_delta
 from fastpaca.streams.sync import Frames
+from fastpaca.ticket import Reply
 
 
 class LocalTransport:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from fastpaca.log.feed import encode_entry
+
 
 class Family(IntEnum):
     """Where a key lives. Its lower-case name is the column family's."""
@@ -54,6 +56,16 @@ class Pending(Protocol):
         """What lands, all or nothing."""
         ...
 
+    @property
+    def puts_bytes(self) -> int:
+        """Bytes of their keys and values."""
+        ...
+
+    @property
+    def feed_entry(self) -> bytes:
+        """What the feed is to hold: `feed.encode_entry` of version and context."""
+        ...
+
     def done(self, error: BaseException | None, /) -> None:
         """Called once: with None when it is durable, else with an `UnavailableError` that says what is known."""
         ...
@@ -75,6 +87,16 @@ class Commit:
     puts: Sequence[Put]
     done: Done
     position: int = 0
+
+    @property
+    def puts_bytes(self) -> int:
+        """Bytes of keys and values."""
+        return bytes_of(self.puts)
+
+    @property
+    def feed_entry(self) -> bytes:
+        """What the feed is to hold."""
+        return encode_entry(self.version, self.context_id)
 
 
 class Log(Protocol):
@@ -140,6 +162,11 @@ class Log(Protocol):
     def close(self) -> None:
         """Writes what is queued, then releases the store. Again: does nothing. Later use raises `ClosedError`."""
         ...
+
+
+def bytes_of(puts: Iterable[Put]) -> int:
+    """Bytes of keys and values."""
+    return sum(len(key) + len(value or b"") for _, key, value in puts)
 
 
 def bounded(pairs: Iterable[tuple[bytes, bytes]], limit_bytes: int | None) -> list[tuple[bytes, bytes]]:

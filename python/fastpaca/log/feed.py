@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from zlib import crc32
 
+from fastpaca import _core
 from fastpaca.errors import StoreCorruptError
 
 FORMAT = 1
@@ -17,6 +18,8 @@ _HEAD = struct.Struct(">BQ")
 _CHECKSUM = struct.Struct("<I")
 
 encode_position = _KEY.pack
+encode_entry = _core.feed_entry
+"""The value that names one record, by its last version and its context's id."""
 
 
 def decode_position(key: bytes) -> int:
@@ -24,12 +27,6 @@ def decode_position(key: bytes) -> int:
     if len(key) != _KEY.size:
         raise StoreCorruptError(f"feed key of {len(key)} bytes, expected {_KEY.size}")
     return int.from_bytes(key, "big")
-
-
-def encode_entry(version: int, context_id: str) -> bytes:
-    """The value that names one record."""
-    body = _HEAD.pack(FORMAT, version) + context_id.encode()
-    return body + _CHECKSUM.pack(crc32(body))
 
 
 def decode_entry(value: bytes) -> tuple[int, str]:

@@ -18,8 +18,8 @@ from queue import SimpleQueue
 from typing import Final
 
 from fastpaca.errors import ClosedError, FastpacaError, ForkedError, OutcomeUnknownError, PoisonedError
-from fastpaca.log.base import Family, OnGroup, Pending, Put
-from fastpaca.log.feed import encode_entry, encode_position
+from fastpaca.log.base import Family, OnGroup, Pending, Put, bytes_of
+from fastpaca.log.feed import encode_position
 
 GROUP_BYTES_MAX = 4 * 1024 * 1024
 GROUP_PUTS_MAX = 16384
@@ -80,28 +80,34 @@ class GroupWriter(ABC):
 
     def submit(self, commit: Pending, *, wake: bool = True) -> None:
         """Queues a commit and returns. Raises `ClosedError` or `PoisonedError`."""
-        # Encoded and measured here: a commit that is not well formed must fail its caller and not the writer's thread.
-        entry = encode_entry(commit.version, commit.context_id)
-        puts = commit.puts
-        size_bytes = _put_bytes(puts)
+        # Looked at here: a commit that is not well formed must fail its caller and not the writer's thread.
+        puts, puts_bytes, entry = commit.puts, commit.puts_bytes, commit.feed_entry
         with self._gate:
-            group = self._gathering()
-            self._newest += 1
-            commit.position = self._newest
+            if self._refusal is not None:
+                raise self._refused()
+            group = self._groups[-1]
+            self._newest = position = self._newest + 1
+            commit.position = position
             group.commits.append(commit)
             group.puts += puts
-            group.puts.append((_FEED, encode_position(self._newest), entry))
-            group.size_bytes += size_bytes
+            group.puts.append((_FEED, encode_position(position), entry))
+            group.size_bytes += puts_bytes
+            if group.is_full():
+                self._groups.append(Group())
             if wake:
                 self._wake()
 
     def submit_derived(self, puts: Sequence[Put]) -> None:
         """Queues writes that nobody waits for. Raises `ClosedError` or `PoisonedError`."""
-        size_bytes = _put_bytes(puts)
+        size_bytes = bytes_of(puts)
         with self._gate:
-            group = self._gathering()
+            if self._refusal is not None:
+                raise self._refused()
+            group = self._groups[-1]
             group.puts += puts
             group.size_bytes += size_bytes
+            if group.is_full():
+                self._groups.append(Group())
             self._wake()
 
     def wake(self) -> None:
@@ -109,14 +115,12 @@ class GroupWriter(ABC):
         with self._gate:
             self._wake()
 
-    def _gathering(self) -> Group:
-        """The group that takes what is submitted. Under the gate."""
-        if self._refusal is not None:
-            # A new one each time: a raised exception keeps its traceback, and with it the frames of its raiser.
-            raise type(self._refusal)(*self._refusal.args) from self._failure
-        if self._groups[-1].is_full():
-            self._groups.append(Group())
-        return self._groups[-1]
+    def _refused(self) -> FastpacaError:
+        """A new one each time: a raised exception keeps its traceback, and with it the frames of its raiser."""
+        assert self._refusal is not None
+        refused = type(self._refusal)(*self._refusal.args)
+        refused.__cause__ = self._failure
+        return refused
 
     def _wake(self) -> None:
         if not self._woken:
@@ -230,13 +234,6 @@ class GroupWriter(ABC):
         self._closing = threading.Lock()
         self._refusal = ForkedError("this log was opened before the fork; open the store in the child")
         self._abandon()
-
-
-def _put_bytes(puts: Sequence[Put]) -> int:
-    size_bytes = 0
-    for _, key, value in puts:
-        size_bytes += len(key) if value is None else len(key) + len(value)
-    return size_bytes
 
 
 _open_writers: weakref.WeakSet[GroupWriter] = weakref.WeakSet()

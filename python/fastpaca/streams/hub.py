@@ -24,7 +24,8 @@ from fastpaca.streams.frames import Cursor, Frame, made
 from fastpaca.streams.subscription import END, Style, Subscription, Wake, Waker
 
 if TYPE_CHECKING:
-    from fastpaca.engine import Engine, Ticket
+    from fastpaca.engine import Engine
+    from fastpaca.ticket import Ticket
 
 _RECORDS_AT_ONCE: Final = 16
 _BYTES_AT_ONCE: Final = 256 * 1024
@@ -189,7 +190,7 @@ class Hub:
 
     def _publish(self, commits: Sequence[Pending]) -> None:
         """Called after each group, on the writer's thread."""
-        tickets = [ticket for commit in commits if (ticket := cast("Ticket", commit)).error is None]
+        tickets = [ticket for ticket in cast("Sequence[Ticket]", commits) if ticket.error is None]
         with self.lock:
             self._forget_abandoned()
             if tickets and not self._by_context and not self.drafts:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from fastpaca.engine import Reply
 from fastpaca.streams.frames import Frame
+from fastpaca.ticket import Reply
 from fastpaca.types import Fit
 
 
