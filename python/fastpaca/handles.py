@@ -165,9 +165,13 @@ class Handles:
     def hot(self, context_id: str) -> Handle | None:
         """The handle of a context that is in memory, and now the most recently used."""
         handle = self._handles.get(context_id)
-        if handle is None or not handle.loaded:
+        if handle is None or not handle.loaded or self._closed:
             return None
-        return self._get(context_id)
+        try:
+            self._handles.move_to_end(context_id)
+        except KeyError:
+            return None
+        return handle
 
     def close(self) -> None:
         """Refuses what comes from now on."""

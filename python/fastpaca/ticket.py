@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fastpaca import _core
 from fastpaca.handles import raised
@@ -19,24 +19,26 @@ if TYPE_CHECKING:
 Waiter = Callable[["Ticket"], object]
 
 
-class Reply(NamedTuple):
+class Reply:
     """The reply to a write: a JSON body (empty for a deletion), and the version that it made or found."""
 
-    body: bytes
-    version: int
-    created: bool = False
-    replayed: bool = False
+    __slots__ = ("body", "created", "replayed", "version")
+
+    def __init__(self, body: bytes, version: int, *, created: bool = False, replayed: bool = False) -> None:
+        self.body = body
+        self.version = version
+        self.created = created
+        self.replayed = replayed
 
 
-class Ticket:
-    """A write on its way: what the log commits, and who waits for it. Once settled, `error` or the reply holds.
+class Ticket(Reply):
+    """A write on its way: what the log commits, and who waits for it. Settled without `error`, it is the reply.
 
     One plain object a write, since each object and each call more costs as much as a step of the core.
     """
 
     __slots__ = (
         "context_id",
-        "created",
         "engine",
         "error",
         "feed_entry",
@@ -46,10 +48,7 @@ class Ticket:
         "position",
         "puts",
         "puts_bytes",
-        "replayed",
-        "reply",
         "settled",
-        "version",
         "waiter",
     )
 
@@ -61,8 +60,6 @@ class Ticket:
     puts_bytes: int
     feed_entry: bytes
     position: int
-    reply: bytes
-    version: int
 
     def __init__(self, waiter: Waiter, future: asyncio.Future[None] | None = None) -> None:
         """`waiter` is called with this once it is settled, unless it is already; `future` is for its use."""
@@ -75,7 +72,7 @@ class Ticket:
 
     def found(self, done: _core.Done) -> None:
         """The write commits nothing."""
-        self.reply = done.reply
+        self.body = done.reply
         self.version = done.version
         self.replayed = done.replayed
 
@@ -89,14 +86,14 @@ class Ticket:
         self.puts = commit.puts
         self.puts_bytes = commit.puts_bytes
         self.feed_entry = commit.feed_entry
-        self.reply = commit.reply
+        self.body = commit.reply
         self.created = commit.created
 
     def result(self) -> Reply:
-        """The reply of a settled write, or its error."""
+        """The reply of a settled write. Raises its error."""
         if self.error is not None:
             raise self.error
-        return Reply(self.reply, self.version, self.created, self.replayed)
+        return self
 
     def done(self, error: BaseException | None) -> None:
         """Applies the durable record, or discards what was planned, and tells who waits. On the writer's thread."""

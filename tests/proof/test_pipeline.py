@@ -86,7 +86,7 @@ def check_visible(engine: Engine, outcomes: list[Reply | UnavailableError]) -> i
     """What is acknowledged is visible, in order, each version once; nothing else is. Gives how many."""
     good = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
     assert [outcome.version for outcome in good] == list(range(1, len(good) + 1))
-    assert [type(outcome) for outcome in outcomes[: len(good)]] == [Reply] * len(good)
+    assert outcomes[: len(good)] == good
     assert shown(engine) == [f"m{n}" for n in range(len(good))]
     assert describe(engine, "c")["version"] == describe(engine, "c")["last_seq"] == len(good)
     assert [message["id"] for message in replay(engine, "c")] == shown(engine)

@@ -36,11 +36,11 @@ class HttpTransport:
         # A caller without a key has asked once, however often that was sent.
         replayed = key is not None and answer.headers.get("idempotency-replayed") == "true"
         if not answer.body:
-            return Reply(b"", 0, False, replayed)
+            return Reply(b"", 0, replayed=replayed)
         version = types.decode(answer.body).get("version")
         if not isinstance(version, int):
             raise MalformedReplyError("the reply to a write has no version")
-        return Reply(answer.body, version, answer.status == _CREATED, replayed)
+        return Reply(answer.body, version, created=answer.status == _CREATED, replayed=replayed)
 
     def describe(self, context_id: str, *, min_version: int) -> bytes:
         """The context's JSON."""
