@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from falcon.request import RequestOptions
 
 _JSON: Final = "application/json"
+_KEY: Final = b"idempotency-key"
 
 
 class Request(falcon.asgi.Request):
@@ -33,26 +34,36 @@ class Request(falcon.asgi.Request):
         self._first = first_event
         self._more = receive
 
-    async def json_body(self, bytes_max: int) -> bytes:
-        """The whole body, which says that it is JSON. Raises `RequestError` for another type, or for too many bytes."""
+    def json_body_at_once(self, bytes_max: int) -> bytes | None:
+        """As `json_body` of a body that has come as a whole, without a coroutine; nothing where more is to come."""
         first = self._first
         assert first is not None
-        body: bytes = first.get("body", b"")
         if first.get("more_body"):
-            body = await self._rest(body, bytes_max)
-        elif len(body) > bytes_max:
+            return None
+        body: bytes = first.get("body", b"")
+        if len(body) > bytes_max:
             raise _too_large(bytes_max)
         # An empty body has no type, whatever the header says.
         if body and self.content_type != _JSON:
             _check_type(self.content_type)
         return body
 
-    async def _rest(self, first: bytes, bytes_max: int) -> bytes:
+    async def json_body(self, bytes_max: int) -> bytes:
+        """The whole body, which says that it is JSON. Raises `RequestError` for another type, or for too many bytes."""
+        body = self.json_body_at_once(bytes_max)
+        if body is None:
+            body = await self._rest(bytes_max)
+            if body:
+                _check_type(self.content_type)
+        return body
+
+    async def _rest(self, bytes_max: int) -> bytes:
         # A body that says how large it is is refused before it has come.
         length = self.content_length
         if length is not None and length > bytes_max:
             raise _too_large(bytes_max)
-        body = bytearray(first)
+        assert self._first is not None
+        body = bytearray(self._first.get("body", b""))
         more = True
         while more:
             event = await self._more()
@@ -67,11 +78,12 @@ class Request(falcon.asgi.Request):
     @property
     def key(self) -> str | None:
         """The idempotency key of the header. Raises `InvalidError`."""
-        value = self.get_header("idempotency-key")
-        if value is None:
+        # Falcon's `get_header` finds out by an exception that there is none.
+        values = [value for name, value in self.scope["headers"] if name == _KEY]
+        if not values:
             return None
         try:
-            return value.encode("latin-1").decode()
+            return b",".join(values).decode()
         except UnicodeDecodeError:
             details = {"field": "Idempotency-Key"}
             raise InvalidError("Idempotency-Key: is not valid UTF-8", code="invalid_utf8", details=details) from None

@@ -21,9 +21,9 @@ class RawPathRouter(CompiledRouter):
         self, uri: str, req: falcon.Request | None = None
     ) -> tuple[object, _Methods, dict[str, Any], str | None] | None:
         """Resource, methods, fields and template. Raises `InvalidError` for a field that can't be decoded."""
-        raw: bytes | None = None if req is None else req.scope.get("raw_path")  # type: ignore[attr-defined]
-        if raw is None or b"%" not in raw:
-            return super().find(uri, req)
+        raw: bytes = b"" if req is None else req.scope.get("raw_path", b"")  # type: ignore[attr-defined]
+        if b"%" not in raw:
+            return CompiledRouter.find(self, uri, req)
         found = super().find(raw.decode("latin-1"), req)
         if found is not None:
             fields = found[2]

@@ -27,7 +27,10 @@ class Writer:
         if body is None:
             if req.query_string:
                 query.read(req.query_string, query.NONE)
-            body = await req.json_body(self.service.config.body_bytes_max)
+            bytes_max = self.service.config.body_bytes_max
+            body = req.json_body_at_once(bytes_max)
+            if body is None:
+                body = await req.json_body(bytes_max)
         reply = await self.service.engine.awrite(context_id, route, body, key=req.key)
         resp.data = reply.body
         if reply.replayed:
