@@ -35,8 +35,8 @@ Put = tuple[int, bytes, bytes | None]
 class Pending(Protocol):
     """A record on its way into the log; `Commit` is one, and whoever knows more of his records may bring his own.
 
-    `version` is the record's last; `puts` hold the record first and whatever must land with it, but no feed entry: the
-    log adds that. `position` is set by the log before `done` reports success.
+    `version` is the record's last; `puts` hold the record first and whatever must land with it, but not `feed_entry`:
+    the log puts that under the `position` that it gives, which it sets before `done` reports success.
     """
 
     position: int

@@ -92,8 +92,7 @@ class GroupWriter(ABC):
             group.puts += puts
             group.puts.append((_FEED, encode_position(position), entry))
             group.size_bytes += puts_bytes
-            # As `is_full`: a call costs as much as all of this.
-            if group.size_bytes >= GROUP_BYTES_MAX or len(group.puts) >= GROUP_PUTS_MAX:
+            if group.is_full():
                 self._groups.append(Group())
             if wake:
                 self._wake()
