@@ -3,7 +3,8 @@
 
 use crc32fast::hash;
 
-use crate::codec::FORMAT;
+/// Of these values alone, as there.
+const FORMAT: u8 = 1;
 
 /// The value that names the record of a context whose last entry has `version`.
 #[must_use]

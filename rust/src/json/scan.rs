@@ -68,7 +68,6 @@ impl<'a> Cursor<'a> {
         let first = self.peek()?;
         let start = self.at;
         match first {
-            // Most are, and a test of its own is foretold better than a jump by table.
             b'"' => self.skip_string(),
             b'{' | b'[' => self.skip_container(),
             b',' | b':' | b']' | b'}' => return None,
