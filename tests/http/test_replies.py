@@ -99,8 +99,13 @@ def test_bodies_need_no_content_type(http: httpx.Client) -> None:
 def test_a_chunked_body(http: httpx.Client) -> None:
     path = create(http, "chunked")
     body = json.dumps({"message": USER | {"content": "x" * 300_000}}).encode()
-    pieces = (body[at : at + 1000] for at in range(0, len(body), 1000))
-    assert http.post(f"{path}/messages", content=pieces).status_code == 201
+    statuses = []
+    for content_type in ("application/json", "application/json; charset=utf-8", "text/plain"):
+        pieces = (body[at : at + 1000] for at in range(0, len(body), 1000))
+        answer = http.post(f"{path}/messages", content=pieces, headers={"content-type": content_type})
+        statuses.append(answer.status_code)
+    assert statuses == [201, 201, 415]
+    assert http.get(path).json()["version"] == 2
 
 
 def test_pages_of_the_log(http: httpx.Client) -> None:
